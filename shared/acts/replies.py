@@ -1,0 +1,104 @@
+"""What happens to our answers. Each step is one transaction; `sending` is committed before the venue hears anything, so that a
+reply is never posted twice."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from shared import outbox
+from shared.acts import clocks
+from shared.acts.clocks import REPLY_METRICS, Happening
+from shared.kit import clock, ids
+from shared.kit.database import WriteSession
+from shared.models import facts
+from shared.models.facts import Fact
+from shared.models.reply import Reply, ReplyState
+from shared.store import conversation as conversations
+from shared.store import reply as store
+
+
+def _about(reply: Reply) -> dict[str, Any]:
+    return {"subject_id": reply.id, "conversation_id": reply.conversation_id}
+
+
+async def queue(session: WriteSession, reply: Reply, *, priority: int = 5) -> None:
+    """A new draft that may go out at once: stored, queued, and told, so that it is carried."""
+    now = clock.now()
+    await store.add(session, reply, now)
+    reply.become(ReplyState.QUEUED)
+    reply.queued_at = now
+    await session.flush()
+    await outbox.add(session, reply.workspace_id, [facts.ReplyQueued(**_about(reply), priority=priority)])
+
+
+async def withdraw(session: WriteSession, reply: Reply, *, actor: str) -> None:
+    """Takes a locked reply back before it goes out. Raises Conflict once it is on its way."""
+    reply.become(ReplyState.WITHDRAWN)
+    await outbox.add(session, reply.workspace_id, [facts.ReplyWithdrawn(**_about(reply), detail={"by": actor})])
+
+
+def begin(reply: Reply) -> UUID:
+    """Marks a locked reply as being sent, under a new attempt id, which is the client token where the venue takes one.
+    Raises Conflict where somebody else sends or sent it."""
+    reply.become(ReplyState.SENDING)
+    reply.attempt_id = reply.attempt_id or ids.new_id()
+    reply.attempts += 1
+    reply.sending_at = clock.now()
+    return reply.attempt_id
+
+
+def put_back(reply: Reply, error: str) -> None:
+    """The venue surely did not take it, and asked to try later: it waits again."""
+    reply.become(ReplyState.QUEUED)
+    reply.error = error
+
+
+async def sent(
+    session: WriteSession,
+    reply: Reply,
+    *,
+    at: datetime,
+    external_id: str | None,
+    permalink: str | None,
+    settled_by: str | None = None,
+) -> None:
+    """The venue took it at `at`: the reply clocks stop at that moment, also when it is learnt later."""
+    reply.become(ReplyState.SENT)
+    reply.sent_at, reply.external_id, reply.permalink, reply.error = at, external_id, permalink, None
+    if settled_by is not None:
+        reply.settled_at, reply.settled_by = clock.now(), settled_by
+    conversation = await conversations.lock(session, reply.workspace_id, reply.conversation_id)
+    told: list[Fact] = []
+    if not reply.automatic:
+        conversation.first_replied_at = min(conversation.first_replied_at or at, at)
+        if conversation.waiting_since is not None and conversation.waiting_since <= at:
+            conversation.waiting_since = None
+        await session.flush()
+        told, deadlines = await clocks.happened(
+            session, reply.workspace_id, [Happening(conversation.id, "stopped", at, f"reply:{reply.id}", REPLY_METRICS)]
+        )
+        if conversation.id in deadlines:
+            conversation.next_deadline_at = deadlines[conversation.id]
+    conversation.changed()
+    await session.flush()
+    await outbox.add(session, reply.workspace_id, [facts.ReplySent(**_about(reply)), *told])
+
+
+async def failed(session: WriteSession, reply: Reply, error: str, *, settled_by: str | None = None) -> None:
+    """The venue did not take it and will not; the agent has to do something else."""
+    reply.become(ReplyState.FAILED)
+    reply.error = error[:1000]
+    if settled_by is not None:
+        reply.settled_at, reply.settled_by = clock.now(), settled_by
+    await session.flush()
+    await outbox.add(session, reply.workspace_id, [facts.ReplyFailed(**_about(reply), detail={"error": error[:1000]})])
+
+
+async def unknown(session: WriteSession, reply: Reply, error: str) -> None:
+    """Nobody knows whether the venue took it. It is never sent again blindly: a client token, a read-back or a person decides."""
+    reply.become(ReplyState.UNKNOWN)
+    reply.error = error[:1000]
+    await session.flush()
+    await outbox.add(
+        session, reply.workspace_id, [facts.ReplyOutcomeUnknown(**_about(reply), detail={"error": error[:1000]})]
+    )

@@ -1,0 +1,73 @@
+"""Kinds of venues (channel type) and the sources a workspace has configured (channel)."""
+
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import Index, text
+from sqlmodel import Field, SQLModel
+
+from shared.models.row import StampedRow, moment, document, maybe_document, octets, texts
+
+
+class ThreadMode(StrEnum):
+    """What makes two mentions of one author one conversation."""
+
+    AUTHOR_THREAD = "author_thread"
+    POST = "post"
+    CONTACT = "contact"
+
+
+class Health(StrEnum):
+    """How a channel is doing. `failing` and `reauth_required` are said once; `ok` afterwards is said once."""
+
+    NEW = "new"
+    OK = "ok"
+    FAILING = "failing"
+    REAUTH_REQUIRED = "reauth_required"
+
+
+class ChannelType(SQLModel, table=True):
+    """A kind of venue as ingest published it: the same for all workspaces."""
+
+    __tablename__ = "channel_type"
+    type: str = Field(primary_key=True, max_length=40)
+    title: str
+    abilities: list[str] = texts()
+    settings_schema: dict[str, object] = document()
+    secrets_schema: dict[str, object] = document()
+    reply_rules: dict[str, object] = document()
+    published_at: datetime = moment()
+
+
+class ChannelFields(SQLModel):
+    """One configured source. `owned` says the venue is the brand's own (mailbox, page): what comes there is meant for it."""
+
+    type: str = Field(min_length=1, max_length=40)
+    name: str = Field(min_length=1, max_length=200)
+    settings: dict[str, object] = document()
+    thread_mode: ThreadMode = ThreadMode.AUTHOR_THREAD
+    owned: bool = False
+    status: str = Field(default="active", regex="^(active|paused)$")
+
+
+class Channel(ChannelFields, StampedRow, table=True):
+    """A channel of a workspace, with where its reading stands and how it is doing. Durations are in seconds."""
+
+    __table_args__ = (
+        Index("channel_name", "workspace_id", "name", unique=True),
+        Index("channel_due", "next_poll_at", postgresql_where=text("status = 'active' AND next_poll_at IS NOT NULL")),
+    )
+    thread_mode: str = Field(default="author_thread")  # type: ignore[assignment]
+    secrets: bytes | None = octets(nullable=True)
+    cursor: dict[str, object] | None = maybe_document()
+    health: str = Field(default="new")
+    health_detail: str | None = None
+    failing_since: datetime | None = moment(nullable=True)
+    failures: int = Field(default=0)
+    last_success_at: datetime | None = moment(nullable=True)
+    next_poll_at: datetime | None = moment(nullable=True)
+    lease_until: datetime | None = moment(nullable=True)
+    lease_token: UUID | None = None
+    lag_s: float | None = None
+    quota_left: int | None = None

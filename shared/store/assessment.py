@@ -1,0 +1,175 @@
+"""What triage found: written in bulk beside the mention, with the words to search by; and what it asks of the past."""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+from sqlalchemy import Row, text
+
+from shared.kit import clock, ids
+from shared.kit.database import WriteSession
+
+_COLUMNS: Mapping[str, str] = {
+    "mention_id": "uuid", "conversation_id": "uuid", "disposition": "text", "dismissed_because": "text", "duplicate_of": "uuid",
+    "lang": "text", "sentiment": "text", "sentiment_score": "float8", "intent": "text", "urgency": "text", "priority": "text",
+    "priority_score": "float8", "issue_keys": "json", "brand_ids": "json", "query_ids": "json", "findings": "json",
+    "failed_stages": "json", "text_hash": "bytea", "pipeline_version": "text", "triaged_at": "timestamptz", "words": "text",
+}  # fmt: skip
+_READ = {
+    "issue_keys": "ARRAY(SELECT jsonb_array_elements_text(u.issue_keys::jsonb))",
+    "brand_ids": "ARRAY(SELECT jsonb_array_elements_text(u.brand_ids::jsonb)::uuid)",
+    "query_ids": "ARRAY(SELECT jsonb_array_elements_text(u.query_ids::jsonb)::uuid)",
+    "failed_stages": "ARRAY(SELECT jsonb_array_elements_text(u.failed_stages::jsonb))",
+    "findings": "u.findings::jsonb",
+    "words": "to_tsvector('simple', u.words)",
+}
+_NAMES = [("search" if name == "words" else name) for name in _COLUMNS]
+
+_KEEP = text(f"""
+    INSERT INTO assessment AS a (workspace_id, {", ".join(_NAMES)})
+    SELECT :workspace_id, {", ".join(_READ.get(name, f"u.{name}") for name in _COLUMNS)}
+    FROM unnest({", ".join(f"CAST(:{n} AS {'text' if t == 'json' else t}[])" for n, t in _COLUMNS.items())})
+        AS u({", ".join(_COLUMNS)})
+    ON CONFLICT (workspace_id, mention_id) DO UPDATE
+    SET {", ".join(f"{name} = excluded.{name}" for name in _NAMES if name not in ("mention_id", "conversation_id"))},
+        conversation_id = coalesce(a.conversation_id, excluded.conversation_id)
+""")  # noqa: S608  # names of our own columns
+
+
+async def keep_many(session: WriteSession, workspace_id: UUID, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Stores what was found of mentions, or what is found anew after an edit. Lists and `findings` come as JSON text; `words` is
+    the folded text that search looks in."""
+    if rows:
+        values = {name: [row[name] for row in rows] for name in _COLUMNS}
+        await session.execute(_KEEP, {"workspace_id": workspace_id, **values})
+
+
+async def briefing_version(connection: asyncpg.Connection) -> str:
+    """Changes whenever anything changes that the stages are told about a workspace."""
+    return str(
+        await connection.fetchval(
+            """
+            SELECT md5(string_agg(part, ',')) FROM (
+                SELECT 'b' || count(*) || coalesce(max(updated_at)::text, '') AS part FROM brand
+                UNION ALL SELECT 'q' || count(*) || coalesce(max(updated_at)::text, '') FROM query
+                UNION ALL SELECT 'i' || count(*) || coalesce(max(updated_at)::text, '') FROM issue_type
+                UNION ALL SELECT 'w' || coalesce(max(updated_at)::text, '') FROM workspace) p
+            """
+        )
+    )
+
+
+async def briefing_facts(connection: asyncpg.Connection) -> dict[str, list[asyncpg.Record]]:
+    """What the stages are told about a workspace: its settings, brands, active queries and issue types."""
+    return {
+        "workspace": await connection.fetch("SELECT settings FROM workspace"),
+        "brands": await connection.fetch(
+            "SELECT id, name, aliases, product_lines, handles, excluded FROM brand ORDER BY id"
+        ),
+        "queries": await connection.fetch(
+            "SELECT id, name, text, brand_id, languages, channel_types FROM query WHERE status = 'active' ORDER BY id"
+        ),
+        "issue_types": await connection.fetch(
+            "SELECT key, name, severity, phrases, unless FROM issue_type WHERE status = 'active' ORDER BY key"
+        ),
+    }
+
+
+async def texts_since(connection: asyncpg.Connection, after: UUID, limit: int) -> list[asyncpg.Record]:
+    """The newest mentions after an id, oldest first: what look-alikes are sought among."""
+    return await connection.fetch(
+        """
+        SELECT * FROM (
+            SELECT m.id, left(m.text, 20000) AS text, m.channel_type, m.published_at, m.permalink, m.kind, w.external_id AS author
+            FROM mention m LEFT JOIN author w ON w.workspace_id = m.workspace_id AND w.id = m.author_id
+            WHERE m.id > $1 AND m.deleted_at IS NULL ORDER BY m.id DESC LIMIT $2) newest
+        ORDER BY id
+        """,
+        after, limit,
+    )  # fmt: skip
+
+
+async def same_texts(connection: asyncpg.Connection, hashes: Sequence[bytes]) -> list[asyncpg.Record]:
+    """For each hash, the first few mentions that say exactly the same."""
+    return await connection.fetch(
+        """
+        SELECT h.hash AS text_hash, m.id, left(m.text, 20000) AS text, m.channel_type, m.published_at, m.permalink, m.kind,
+               w.external_id AS author
+        FROM unnest($1::bytea[]) AS h(hash)
+        CROSS JOIN LATERAL (
+            SELECT mention_id FROM assessment WHERE text_hash = h.hash ORDER BY mention_id LIMIT 5) a
+        JOIN mention m ON m.id = a.mention_id
+        LEFT JOIN author w ON w.workspace_id = m.workspace_id AND w.id = m.author_id
+        """,
+        list(hashes),
+    )
+
+
+async def author_history(connection: asyncpg.Connection, author_ids: Sequence[UUID]) -> list[asyncpg.Record]:
+    """Of authors: when they last posted (at most 20, newest first) and how often they asked without an answer so far."""
+    return await connection.fetch(
+        """
+        SELECT u.author_id, p.posts, coalesce(c.unanswered, 0)::int AS unanswered
+        FROM (SELECT DISTINCT unnest($1::uuid[]) AS author_id) u
+        CROSS JOIN LATERAL (
+            SELECT array_agg(t.published_at) AS posts FROM (
+                SELECT published_at FROM mention WHERE author_id = u.author_id ORDER BY id DESC LIMIT 20) t) p
+        LEFT JOIN LATERAL (
+            SELECT sum(messages) AS unanswered FROM conversation
+            WHERE author_id = u.author_id AND status IN ('open', 'pending', 'snoozed') AND first_replied_at IS NULL) c ON true
+        """,
+        list(author_ids),
+    )
+
+
+async def thread_pace(
+    connection: asyncpg.Connection, channel_ids: Sequence[UUID], roots: Sequence[str]
+) -> dict[str, int]:
+    """How many mentions came into each thread within the last hour: root's external id → count."""
+    rows = await connection.fetch(
+        """
+        SELECT root_external_id, count(*)::int AS n FROM mention
+        WHERE channel_id = ANY($1) AND root_external_id = ANY($2) AND id > $3 GROUP BY root_external_id
+        """,
+        list(channel_ids), list(roots), _an_hour_ago(),
+    )  # fmt: skip
+    return {row["root_external_id"]: row["n"] for row in rows}
+
+
+async def review_pace(
+    connection: asyncpg.Connection, channel_ids: Sequence[UUID]
+) -> dict[UUID, tuple[int, float | None]]:
+    """Reviews of each channel: how many within the last day, and how many on a usual day of the fortnight before."""
+    rows = await connection.fetch(
+        """
+        SELECT channel_id, count(*) FILTER (WHERE published_at > now() - interval '1 day')::int AS last_day,
+               count(*) FILTER (WHERE published_at <= now() - interval '1 day') / 14.0 AS usual
+        FROM mention WHERE channel_id = ANY($1) AND kind = 'review' AND published_at > now() - interval '15 days'
+        GROUP BY channel_id
+        """,
+        list(channel_ids),
+    )
+    return {row["channel_id"]: (row["last_day"], float(row["usual"]) or None) for row in rows}
+
+
+async def quarantine(
+    session: WriteSession, workspace_id: UUID, mention_id: UUID, reason: str, attempts: int
+) -> Row[Any] | None:
+    """Sets a mention aside that triage cannot read. Returns its channel and when it was received; None if it already was."""
+    found = await session.execute(
+        text("""
+            WITH put AS (
+                INSERT INTO quarantine (workspace_id, id, mention_id, reason, attempts, quarantined_at)
+                VALUES (:w, :id, :m, :reason, :attempts, now())
+                ON CONFLICT (workspace_id, mention_id) DO NOTHING RETURNING mention_id)
+            SELECT m.channel_id, m.received_at FROM mention m JOIN put ON put.mention_id = m.id WHERE m.workspace_id = :w
+        """),
+        {"w": workspace_id, "m": mention_id, "reason": reason, "attempts": attempts, "id": ids.new_id()},
+    )
+    return found.one_or_none()
+
+
+def _an_hour_ago() -> UUID:
+    return ids.first_id_at(clock.now() - timedelta(hours=1))

@@ -1,0 +1,143 @@
+"""Mentions and what makes them unique: written in bulk, changed one by one when their author edits or deletes."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+from sqlalchemy import text
+
+from shared.kit import ids
+from shared.kit.database import WriteSession
+
+# The columns of `mention` that intake fills, in the order in which they are sent, with their types.
+_COLUMNS: Mapping[str, str] = {
+    "id": "uuid", "channel_id": "uuid", "channel_type": "text", "external_id": "text", "kind": "text", "visibility": "text",
+    "permalink": "text", "author_id": "uuid", "title": "text", "text": "text", "lang": "text", "published_at": "timestamptz",
+    "received_at": "timestamptz", "edited_at": "timestamptz", "deleted_at": "timestamptz", "root_external_id": "text",
+    "parent_external_id": "text", "rating": "float8", "engagement": "jsonb", "reach": "bigint", "media": "jsonb",
+    "country": "text", "reply": "jsonb", "raw": "bytea",
+}  # fmt: skip
+_KEYS = {"scope": "text", "digest": "bytea"}
+
+
+def _unnest(columns: Mapping[str, str]) -> str:
+    """unnest(…) of one array parameter a column; jsonb travels as text."""
+    arrays = ", ".join(f"CAST(:{name} AS {'text' if type_ == 'jsonb' else type_}[])" for name, type_ in columns.items())
+    return f"unnest({arrays}) AS u({', '.join(columns)})"
+
+
+# The key first: only what it let in becomes a mention, so that a mention is stored once whoever sends it again.
+_ADD = text(f"""
+    WITH sent AS MATERIALIZED (SELECT * FROM {_unnest({**_COLUMNS, **_KEYS})}),
+    new AS (
+        INSERT INTO mention_key (workspace_id, channel_type, scope, external_id, mention_id, digest)
+        SELECT :workspace_id, channel_type, scope, external_id, id, digest FROM sent
+        ON CONFLICT DO NOTHING RETURNING mention_id
+    ),
+    stored AS (
+        INSERT INTO mention (workspace_id, {", ".join(_COLUMNS)})
+        SELECT :workspace_id, {", ".join(f"{name}::jsonb" if type_ == "jsonb" else name for name, type_ in _COLUMNS.items())}
+        FROM sent WHERE id IN (SELECT mention_id FROM new)
+    )
+    SELECT mention_id FROM new
+""")  # noqa: S608  # names of our own columns
+
+_KNOWN = text("""
+    SELECT k.external_id, k.mention_id, k.digest
+    FROM unnest(CAST(:external_ids AS text[])) AS u(external_id)
+    JOIN mention_key k ON k.workspace_id = :workspace_id AND k.channel_type = :channel_type AND k.scope = :scope
+        AND k.external_id = u.external_id
+""")
+
+
+async def add_many(session: WriteSession, workspace_id: UUID, rows: Sequence[Mapping[str, Any]]) -> set[UUID]:
+    """Stores mentions that are not known yet. `rows` have every column of `_COLUMNS` (JSON as text) and the key's `scope` and
+    `digest`. Returns the ids that were new."""
+    if not rows:
+        return set()
+    values = {name: [row[name] for row in rows] for name in (*_COLUMNS, *_KEYS)}
+    return {row.mention_id for row in await session.execute(_ADD, {"workspace_id": workspace_id, **values})}
+
+
+async def known(
+    session: WriteSession, workspace_id: UUID, channel_type: str, scope: str, external_ids: Sequence[str]
+) -> dict[str, tuple[UUID, bytes]]:
+    """Which of these are stored: external id → (mention, digest of what it said)."""
+    found = await session.execute(
+        _KNOWN,
+        {
+            "workspace_id": workspace_id,
+            "channel_type": channel_type,
+            "scope": scope,
+            "external_ids": list(external_ids),
+        },
+    )
+    return {row.external_id: (row.mention_id, bytes(row.digest)) for row in found}
+
+
+_EDIT = text("""
+    WITH former AS (
+        INSERT INTO mention_revision (workspace_id, id, mention_id, title, text, seen_at)
+        SELECT workspace_id, CAST(:revision AS uuid), id, title, text, CAST(:seen_at AS timestamptz) FROM mention
+        WHERE workspace_id = :w AND id = :m AND deleted_at IS NULL FOR UPDATE
+        RETURNING mention_id
+    ),
+    changed AS (
+        UPDATE mention m SET title = :title, text = :text, edited_at = :edited_at, rating = coalesce(CAST(:rating AS float8), m.rating), raw = :raw
+        FROM former WHERE m.workspace_id = :w AND m.id = former.mention_id
+        RETURNING m.id, m.channel_type, m.external_id
+    )
+    UPDATE mention_key k SET digest = :digest FROM changed
+    WHERE k.workspace_id = :w AND k.channel_type = changed.channel_type AND k.external_id = changed.external_id
+        AND k.mention_id = changed.id
+    RETURNING k.mention_id
+""")
+
+
+async def edit(
+    session: WriteSession,
+    workspace_id: UUID,
+    mention_id: UUID,
+    changed: Mapping[str, Any],
+    digest: bytes,
+    seen_at: datetime,
+) -> bool:
+    """Puts what its author made of it in its place (title, text, edited_at, rating, raw); what it said before stays as a
+    revision. False where it was deleted: a late repeat does not bring it back."""
+    found = await session.execute(
+        _EDIT,
+        {"w": workspace_id, "m": mention_id, "revision": ids.new_id(), "seen_at": seen_at, "digest": digest, **changed},
+    )
+    return found.first() is not None
+
+
+async def delete_at_venue(session: WriteSession, workspace_id: UUID, mention_id: UUID, deleted_at: datetime) -> bool:
+    """Notes that it is gone at its venue. False where that was known."""
+    found = await session.execute(
+        text(
+            "UPDATE mention SET deleted_at = :at WHERE workspace_id = :w AND id = :m AND deleted_at IS NULL RETURNING id"
+        ),
+        {"w": workspace_id, "m": mention_id, "at": deleted_at},
+    )
+    return found.first() is not None
+
+
+async def for_triage(connection: asyncpg.Connection, mention_ids: Sequence[UUID]) -> list[asyncpg.Record]:
+    """What triage reads of mentions: the text, where it came from, who wrote it."""
+    return await connection.fetch(
+        """
+        SELECT m.id, m.channel_id, m.channel_type, m.external_id, m.kind, m.visibility, m.permalink, m.author_id, m.title, m.text,
+               m.lang, m.published_at, m.received_at, m.edited_at, m.deleted_at, m.root_external_id, m.parent_external_id,
+               m.rating, m.reach, m.media, m.country, c.owned, c.thread_mode, c.name AS channel_name,
+               w.external_id AS author_external_id, w.handle, w.name AS author_name, w.followers, w.following, w.verified,
+               w.account_created_at, w.labels, w.contact_id, a.conversation_id AS already_in, a.mention_id IS NOT NULL AS assessed
+        FROM mention m
+        JOIN channel c ON c.workspace_id = m.workspace_id AND c.id = m.channel_id
+        LEFT JOIN author w ON w.workspace_id = m.workspace_id AND w.id = m.author_id
+        LEFT JOIN assessment a ON a.workspace_id = m.workspace_id AND a.mention_id = m.id
+        WHERE m.id = ANY($1)
+        """,
+        list(mention_ids),
+    )

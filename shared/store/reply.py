@@ -1,0 +1,90 @@
+"""Replies: read with the lock that makes their next step theirs, and found by what the venue calls them."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+from sqlalchemy import text
+from sqlmodel import col, select
+
+from shared.kit import ids
+from shared.kit.database import WriteSession
+from shared.kit.errors import NotFound
+from shared.models.conversation import Kind, Message
+from shared.models.reply import Reply
+
+
+async def lock(session: WriteSession, workspace_id: UUID, reply_id: UUID) -> Reply:
+    """The reply, locked until the end of the transaction. Raises NotFound."""
+    found = await session.execute(
+        select(Reply)
+        .where(col(Reply.workspace_id) == workspace_id, col(Reply.id) == reply_id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    reply = found.scalar_one_or_none()
+    if reply is None:
+        raise NotFound(f"There is no reply {reply_id}.")
+    return reply
+
+
+async def add(session: WriteSession, reply: Reply, at: datetime) -> None:
+    """Stores a new reply and its turn in the conversation."""
+    session.add(reply)
+    await session.flush()
+    session.add(
+        Message(workspace_id=reply.workspace_id, id=ids.new_id(), conversation_id=reply.conversation_id, kind=Kind.OUTBOUND.value,
+                reply_id=reply.id, agent_id=reply.agent_id, at=at)
+    )  # fmt: skip
+    await session.execute(
+        text(
+            "UPDATE conversation SET messages = messages + 1, last_message_at = :at WHERE workspace_id = :w AND id = :c"
+        ),
+        {"w": reply.workspace_id, "c": reply.conversation_id, "at": at},
+    )
+
+
+async def stuck(connection: asyncpg.Connection, older_than_s: float, limit: int = 100) -> list[asyncpg.Record]:
+    """Replies whose sender died while sending: (workspace_id, id). `connection` sees all workspaces."""
+    return await connection.fetch(
+        "SELECT workspace_id, id FROM reply WHERE state = 'sending' AND sending_at < now() - make_interval(secs => $1) "
+        "ORDER BY sending_at LIMIT $2",
+        older_than_s, limit,
+    )  # fmt: skip
+
+
+async def posted_as(
+    session: WriteSession, workspace_id: UUID, channel_id: UUID, external_ids: Sequence[str]
+) -> set[str]:
+    """Which of these posts of a channel are our own replies come back: the venue's ids that we know as sent."""
+    rows = await session.execute(
+        text(
+            "SELECT external_id FROM reply WHERE workspace_id = :w AND channel_id = :c AND external_id = ANY(CAST(:ids AS text[]))"
+        ),
+        {"w": workspace_id, "c": channel_id, "ids": list(external_ids)},
+    )
+    return {row.external_id for row in rows}
+
+
+async def sending_context(session: WriteSession, workspace_id: UUID, reply_id: UUID) -> dict[str, Any]:
+    """What carrying a reply out needs beside it: the mention that it answers (external id, author, reply rules, visibility,
+    published_at) and the channel's type."""
+    found = await session.execute(
+        text("""
+            SELECT r.id, r.channel_id, h.type AS channel_type, m.id AS mention_id, m.external_id AS mention_external_id,
+                   m.root_external_id, m.visibility AS mention_visibility, m.published_at, m.received_at, m.reply AS rules,
+                   m.permalink, m.raw, w.external_id AS author_external_id, w.handle AS author_handle
+            FROM reply r
+            JOIN channel h ON h.workspace_id = r.workspace_id AND h.id = r.channel_id
+            LEFT JOIN mention m ON m.workspace_id = r.workspace_id AND m.id = r.in_reply_to
+            LEFT JOIN author w ON w.workspace_id = m.workspace_id AND w.id = m.author_id
+            WHERE r.workspace_id = :w AND r.id = :r
+        """),
+        {"w": workspace_id, "r": reply_id},
+    )
+    row = found.one_or_none()
+    if row is None:
+        raise NotFound(f"There is no reply {reply_id}.")
+    return dict(row._mapping)

@@ -1,0 +1,183 @@
+"""Policies, calendars and their versions; clocks with the events that they are the fold of."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import orjson
+from sqlalchemy import Row, text
+
+from shared.kit import clock, ids
+from shared.kit.database import WriteSession
+
+_CLOCK: Mapping[str, str] = {
+    "id": "uuid", "conversation_id": "uuid", "policy_id": "uuid", "policy_version": "int", "calendar_id": "uuid",
+    "calendar_version": "int", "priority": "text", "metric": "text", "instance": "int", "state": "text", "target_s": "float8",
+    "started_at": "timestamptz", "deadline_at": "timestamptz", "notice_at": "timestamptz", "stopped_at": "timestamptz",
+    "breached_at": "timestamptz", "elapsed_s": "float8",
+}  # fmt: skip
+_EVENT: Mapping[str, str] = {
+    "id": "uuid", "clock_id": "uuid", "kind": "text", "at": "timestamptz", "cause": "text", "reason": "text", "terms": "text",
+}  # fmt: skip
+_NOTICE: Mapping[str, str] = {"id": "uuid", "clock_id": "uuid", "key": "text", "kind": "text", "at": "timestamptz"}
+_STATE = (
+    "policy_id", "policy_version", "calendar_id", "calendar_version", "priority", "state", "target_s", "deadline_at",
+    "notice_at", "stopped_at", "breached_at", "elapsed_s",
+)  # fmt: skip
+
+
+def _sent(columns: Mapping[str, str]) -> str:
+    return f"unnest({', '.join(f'CAST(:{n} AS {t}[])' for n, t in columns.items())}) AS u({', '.join(columns)})"
+
+
+_ADD_CLOCKS = text(f"""
+    INSERT INTO sla_clock (workspace_id, created_at, updated_at, {", ".join(_CLOCK)})
+    SELECT :workspace_id, :now, :now, {", ".join(_CLOCK)} FROM {_sent(_CLOCK)} ON CONFLICT DO NOTHING RETURNING id
+""")  # noqa: S608  # names of our own columns
+_SET_CLOCKS = text(f"""
+    UPDATE sla_clock k SET updated_at = :now, {", ".join(f"{n} = u.{n}" for n in _STATE)}
+    FROM {_sent({"id": "uuid", **{n: _CLOCK[n] for n in _STATE}})} WHERE k.workspace_id = :workspace_id AND k.id = u.id
+""")  # noqa: S608  # names of our own columns
+_ADD_EVENTS = text(f"""
+    INSERT INTO sla_clock_event (workspace_id, recorded_at, {", ".join(_EVENT)})
+    SELECT :workspace_id, :now, {", ".join("terms::jsonb" if n == "terms" else n for n in _EVENT)} FROM {_sent(_EVENT)}
+    ON CONFLICT DO NOTHING
+""")  # noqa: S608  # names of our own columns
+_ADD_NOTICES = text(f"""
+    INSERT INTO sla_notice (workspace_id, recorded_at, {", ".join(_NOTICE)})
+    SELECT :workspace_id, :now, {", ".join(_NOTICE)} FROM {_sent(_NOTICE)} ON CONFLICT DO NOTHING RETURNING clock_id, key
+""")  # noqa: S608  # names of our own columns
+
+
+async def policies(session: WriteSession, workspace_id: UUID) -> list[dict[str, Any]]:
+    """The active policies by position, each with its calendar's version, zone and hours."""
+    rows = await session.execute(
+        text(
+            "SELECT p.*, c.version AS calendar_version, c.timezone, c.weekly, c.holidays "
+            "FROM sla_policy p LEFT JOIN calendar c ON c.workspace_id = p.workspace_id AND c.id = p.calendar_id "
+            "WHERE p.workspace_id = :w AND p.status = 'active' ORDER BY p.position, p.id"
+        ),
+        {"w": workspace_id},
+    )
+    return [dict(row._mapping) for row in rows]
+
+
+async def calendars_at(
+    session: WriteSession, workspace_id: UUID, wanted: Sequence[tuple[UUID, int]]
+) -> dict[tuple[UUID, int], Any]:
+    """The bodies of calendars as they were at versions: (calendar, version) → {timezone, weekly, holidays}."""
+    rows = await session.execute(
+        text(
+            "SELECT v.subject_id, v.version, v.body FROM sla_version v "
+            "JOIN unnest(CAST(:ids AS uuid[]), CAST(:versions AS int[])) AS u(id, version) "
+            "ON v.subject_id = u.id AND v.version = u.version WHERE v.workspace_id = :w"
+        ),
+        {"w": workspace_id, "ids": [one for one, _ in wanted], "versions": [version for _, version in wanted]},
+    )
+    return {(row.subject_id, row.version): row.body for row in rows}
+
+
+async def keep_version(
+    session: WriteSession, workspace_id: UUID, of: str, subject_id: UUID, version: int, body: Mapping[str, Any]
+) -> None:
+    """Keeps a calendar or a policy (`of`) as it is at this version, for the clocks that run by it."""
+    await session.execute(
+        text(
+            "INSERT INTO sla_version (workspace_id, id, created_at, updated_at, of, subject_id, version, body) "
+            "VALUES (:w, :id, :now, :now, :of, :subject, :version, CAST(:body AS jsonb)) ON CONFLICT DO NOTHING"
+        ),
+        {"w": workspace_id, "id": ids.new_id(), "now": clock.now(), "of": of, "subject": subject_id, "version": version,
+         "body": orjson.dumps(body, default=str).decode()},
+    )  # fmt: skip
+
+
+async def add_clocks(session: WriteSession, workspace_id: UUID, clocks: Sequence[Mapping[str, Any]]) -> set[UUID]:
+    """Starts clocks; returns those that were not running already for that conversation, metric and instance."""
+    if not clocks:
+        return set()
+    values = {name: [row[name] for row in clocks] for name in _CLOCK}
+    rows = await session.execute(_ADD_CLOCKS, {"workspace_id": workspace_id, "now": clock.now(), **values})
+    return {row.id for row in rows}
+
+
+async def set_clocks(session: WriteSession, workspace_id: UUID, clocks: Sequence[Mapping[str, Any]]) -> None:
+    """Stores what the fold of their events now says of clocks."""
+    if clocks:
+        values = {name: [row[name] for row in clocks] for name in ("id", *_STATE)}
+        await session.execute(_SET_CLOCKS, {"workspace_id": workspace_id, "now": clock.now(), **values})
+
+
+async def add_events(session: WriteSession, workspace_id: UUID, events: Sequence[Mapping[str, Any]]) -> None:
+    """Keeps what happened to clocks (clock_id, kind, at, cause, reason, terms as JSON text); each cause once."""
+    if events:
+        values: dict[str, list[Any]] = {name: [row.get(name) for row in events] for name in _EVENT if name != "id"}
+        values["id"] = [ids.new_id() for _ in events]
+        await session.execute(_ADD_EVENTS, {"workspace_id": workspace_id, "now": clock.now(), **values})
+
+
+async def add_notices(
+    session: WriteSession, workspace_id: UUID, notices: Sequence[tuple[UUID, str, str, datetime]]
+) -> set[tuple[UUID, str]]:
+    """Claims facts about clocks, (clock, key, kind, at), to be told. Returns those that nobody told before."""
+    if not notices:
+        return set()
+    clock_ids, keys, kinds, ats = (list(part) for part in zip(*notices, strict=True))
+    rows = await session.execute(
+        _ADD_NOTICES,
+        {"workspace_id": workspace_id, "now": clock.now(), "id": [ids.new_id() for _ in notices], "clock_id": clock_ids,
+         "key": keys, "kind": kinds, "at": ats},
+    )  # fmt: skip
+    return {(row.clock_id, row.key) for row in rows}
+
+
+async def told(session: WriteSession, workspace_id: UUID, clock_ids: Sequence[UUID]) -> dict[UUID, set[str]]:
+    """The keys of what was told about clocks."""
+    rows = await session.execute(
+        text("SELECT clock_id, key FROM sla_notice WHERE workspace_id = :w AND clock_id = ANY(CAST(:ids AS uuid[]))"),
+        {"w": workspace_id, "ids": list(clock_ids)},
+    )
+    found: dict[UUID, set[str]] = {}
+    for row in rows:
+        found.setdefault(row.clock_id, set()).add(row.key)
+    return found
+
+
+async def lock_clocks(
+    session: WriteSession, workspace_id: UUID, *, conversation_ids: Sequence[UUID] = (), clock_ids: Sequence[UUID] = ()
+) -> list[Row[Any]]:
+    """Clocks of conversations, or by id, locked in one order."""
+    rows = await session.execute(
+        text(
+            "SELECT * FROM sla_clock WHERE workspace_id = :w AND (conversation_id = ANY(CAST(:of AS uuid[])) "
+            "OR id = ANY(CAST(:ids AS uuid[]))) ORDER BY id FOR UPDATE"
+        ),
+        {"w": workspace_id, "of": list(conversation_ids), "ids": list(clock_ids)},
+    )
+    return list(rows)
+
+
+async def events_of(session: WriteSession, workspace_id: UUID, clock_ids: Sequence[UUID]) -> dict[UUID, list[Row[Any]]]:
+    """What happened to clocks, by clock."""
+    rows = await session.execute(
+        text(
+            "SELECT * FROM sla_clock_event WHERE workspace_id = :w AND clock_id = ANY(CAST(:ids AS uuid[])) ORDER BY at, id"
+        ),
+        {"w": workspace_id, "ids": list(clock_ids)},
+    )
+    found: dict[UUID, list[Row[Any]]] = {}
+    for row in rows:
+        found.setdefault(row.clock_id, []).append(row)
+    return found
+
+
+async def due(connection: asyncpg.Connection, limit: int = 500) -> dict[UUID, list[UUID]]:
+    """Clocks that something is due about, by workspace. `connection` sees all workspaces."""
+    rows = await connection.fetch(
+        "SELECT workspace_id, id FROM sla_clock WHERE notice_at <= now() ORDER BY notice_at LIMIT $1", limit
+    )
+    found: dict[UUID, list[UUID]] = {}
+    for row in rows:
+        found.setdefault(row["workspace_id"], []).append(row["id"])
+    return found
