@@ -148,7 +148,9 @@ async def reprioritised(
     for row in clocks:
         if row.state == "cancelled" or row.policy_id not in policies:
             continue
-        promise = Promise(conversation_id, policies[row.policy_id], row.metric, priority, clock.now(), cause, row.instance)
+        promise = Promise(
+            conversation_id, policies[row.policy_id], row.metric, priority, clock.now(), cause, row.instance
+        )
         if (terms := promise.terms()) is not None:
             made.append(promise)
             events.append(_event_row(row.id, Event("reapplied", promise.at, cause, terms), promise))

@@ -228,6 +228,8 @@ class _Call:
             raise NotSent(f"{self.host} cannot be reached: {_said(failed)}.") from failed
         except (httpx.LocalProtocolError, httpx.InvalidURL) as failed:
             raise NotSent(f"{self.host} cannot be called that way: {failed}.") from failed
+        except httpx.TimeoutException as late:
+            raise AnswerLost(f"{self.host} gave no answer in time.") from late
         except httpx.HTTPError as failed:
             raise AnswerLost(f"{self.host} broke off: {_said(failed)}.") from failed
         return Answer(response.status_code, response.headers, body, str(url))

@@ -43,7 +43,7 @@ class Query(QueryFields, StampedRow, table=True):
 
 
 class IssueTypeFields(SQLModel):
-    """A kind of problem. `phrases` is {language: [phrase, …]} in the grammar of shared/models/taxonomy.py; severity 1..5."""
+    """A kind of problem. `phrases` and `unless` are {language: [phrase, …]} in the grammar of shared/models/phrase.py; severity 1..5."""
 
     key: str = Field(min_length=1, max_length=100, regex=r"^[a-z0-9_.]+$")
     name: str = Field(min_length=1, max_length=200)
@@ -52,8 +52,8 @@ class IssueTypeFields(SQLModel):
     severity: int = Field(default=3, ge=1, le=5)
     owner_team_id: UUID | None = None
     playbook_id: UUID | None = None
-    phrases: dict[str, list[str]] = document()
-    unless: dict[str, list[str]] = document()
+    phrases: dict[str, list[object]] = document()
+    unless: dict[str, list[object]] = document()
     status: str = Field(default="active", regex="^(active|paused)$")
 
 

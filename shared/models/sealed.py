@@ -7,7 +7,3 @@ def channel_secrets(channel_id: UUID) -> str:
     """A channel's secrets: a JSON object of texts, sealed whole."""
     return f"channel/{channel_id}/secrets"
 
-
-def webhook_secret(endpoint_id: UUID) -> str:
-    """A webhook endpoint's secret (`whsec_…`); the former one of a rotation is bound to the same."""
-    return f"webhook_endpoint/{endpoint_id}/secret"

@@ -72,7 +72,7 @@ async def briefing_facts(connection: asyncpg.Connection) -> dict[str, list[async
             "SELECT id, name, text, brand_id, languages, channel_types FROM query WHERE status = 'active' ORDER BY id"
         ),
         "issue_types": await connection.fetch(
-            "SELECT key, name, severity, phrases, unless FROM issue_type WHERE status = 'active' ORDER BY key"
+            "SELECT key, name, severity, phrases, unless, parent_key FROM issue_type WHERE status = 'active' ORDER BY key"
         ),
     }
 

@@ -14,7 +14,7 @@ from shared.store.events import ENVELOPE, MATCHES_ENDPOINT
 
 DELIVERIES = "delivery"
 LEASE_S = 20.0
-SECRET_FIELD = "webhook_endpoint.secret"  # noqa: S105  # what the vault binds it to
+SECRET_FIELD = "webhook_endpoint.secret"  # noqa: S105  # what the vault binds an endpoint's secrets to
 
 
 @dataclass(slots=True)

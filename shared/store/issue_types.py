@@ -25,8 +25,6 @@ async def unknown_keys(session: WriteSession, workspace_id: UUID, keys: Sequence
 async def children(session: WriteSession, workspace_id: UUID, key: str) -> list[str]:
     """The keys of the issue types whose parent has this key."""
     rows = await session.execute(
-        select(col(IssueType.key)).where(
-            col(IssueType.workspace_id) == workspace_id, col(IssueType.parent_key) == key
-        )
+        select(col(IssueType.key)).where(col(IssueType.workspace_id) == workspace_id, col(IssueType.parent_key) == key)
     )
     return list(rows.scalars())

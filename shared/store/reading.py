@@ -31,6 +31,12 @@ class Slice:
 
     data: bytes
     next_cursor: str | None
+    order: str = ""
+    keys: Sequence[str] = ()
+
+    def cursors(self) -> list[str]:
+        """For each row of the page, the cursor that goes on after it."""
+        return [encode_cursor((self.order, *orjson.loads(key))) for key in self.keys]
 
     @property
     def has_more(self) -> bool:
@@ -246,16 +252,17 @@ async def read_page(
     ordering = ", ".join(f"{sql.format_map(names)}{' DESC' if desc else ''}" for sql, _, desc in chosen_order.keys)
     sql = (
         f"SELECT coalesce(json_agg(p.j ORDER BY p.n) FILTER (WHERE p.n <= {page.limit}), '[]')::text AS data, "
-        f"(array_agg(p.k ORDER BY p.n))[{page.limit}:{page.limit + 1}] AS edge FROM ("
+        f"array_agg(p.k ORDER BY p.n) AS keys FROM ("
         f"SELECT row_number() OVER (ORDER BY {ordering}) AS n, json_build_array({keys})::text AS k, "
         f"(SELECT to_json(o) FROM (SELECT {select}) o) AS j "
         f"FROM {source} WHERE {conditions} ORDER BY {ordering} LIMIT {page.limit + 1}) p"
     )
     row = await connection.fetchrow(sql, *statement.values)
     assert row is not None  # an aggregate always has its row
-    edge = row["edge"] or []
-    cursor = encode_cursor((order_name, *orjson.loads(edge[0]))) if len(edge) == 2 else None
-    return Slice(row["data"].encode(), cursor)
+    keys = row["keys"] or []
+    shown = keys[: page.limit]
+    cursor = encode_cursor((order_name, *orjson.loads(shown[-1]))) if len(keys) > page.limit else None
+    return Slice(row["data"].encode(), cursor, order_name, shown)
 
 
 async def read_one(
@@ -293,3 +300,14 @@ async def read_many(
         *statement.values,
     )
     return [(row["key"], row["j"]) for row in rows]
+
+
+async def noun_of(connection: asyncpg.Connection, library: Library, key: UUID, nouns: Sequence[str]) -> str | None:
+    """Which of these nouns has this id in the workspace; None where none has."""
+    parts = [
+        f"SELECT '{noun}' AS noun FROM {library[noun].source} WHERE id = $1"  # noqa: S608  # names of our own tables
+        for noun in nouns
+        if library[noun].key == "id"
+    ]
+    found = await connection.fetchval(" UNION ALL ".join(parts) + " LIMIT 1", key)
+    return None if found is None else str(found)

@@ -51,6 +51,11 @@ async def take(session: WriteSession, table: type[Row], workspace_id: UUID, row_
     return row
 
 
+async def find(session: WriteSession, table: type[Row], workspace_id: UUID, row_id: UUID | None) -> Row | None:
+    """One row as it stands, not locked; None where this workspace has none."""
+    return None if row_id is None else await session.get(table, (workspace_id, row_id))
+
+
 async def touch(session: WriteSession, row: Any) -> None:
     """Writes a changed row with its new time. Raises as `add` does."""
     row.updated_at = clock.now()

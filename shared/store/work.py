@@ -66,6 +66,15 @@ async def release(
     )  # fmt: skip
 
 
+async def look_again(connection: asyncpg.Connection, claim: Claim, work_ids: Sequence[UUID], *, after_s: float) -> None:
+    """Counts a look that was not conclusive, and gives the work back to be looked at after a while."""
+    await connection.execute(
+        "UPDATE work SET attempts = attempts + 1, lease_until = NULL, lease_token = NULL, "
+        "due_at = now() + make_interval(secs => $1) WHERE lease_token = $2 AND id = ANY($3)",
+        after_s, claim.token, list(work_ids),
+    )  # fmt: skip
+
+
 async def died(connection: asyncpg.Connection, claim: Claim, work_ids: Sequence[UUID], error: str) -> None:
     """Counts a try that the subject itself ended, and gives the work back at once."""
     await connection.execute(

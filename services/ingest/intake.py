@@ -1,0 +1,227 @@
+"""A page becomes rows and facts, in one transaction: authors, mentions, the ledger, the cursor, and mention.received.
+
+Whatever is acknowledged was committed before. The same page again changes nothing; one bad item never spoils the others.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from services.ingest.incoming_mention import IncomingMention
+from shared import outbox
+from shared.kit import clock, ids
+from shared.kit.database import WriteSession
+from shared.models import facts
+from shared.models.facts import Fact
+from shared.models.mention import Visibility
+from shared.models.reply_rules import Answerable, ReplyRules
+from shared.store import author as authors
+from shared.store import ledger
+from shared.store import mention as mentions
+from shared.store import reply as replies
+
+URGENT_FIRST, USUAL, BULK = 3, 5, 7
+_HANDLE = re.compile(r"(?<!\w)@\w[\w.-]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The channel that mentions come in by. `scope` sets apart ids that are unique only within it (a page, a site): empty
+    where the venue's ids are unique everywhere. `own_handles` are the brand's accounts, folded: their posts are no mentions. `rules` say what may be answered there."""
+
+    channel_id: UUID
+    channel_type: str
+    scope: str = ""
+    own_handles: frozenset[str] = frozenset()
+    rules: ReplyRules = ReplyRules()
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What became of what was sent: `received` is the sum of the others."""
+
+    received: int
+    stored: int
+    updated: int
+    duplicate: int
+    filtered: int
+    rejected: int
+
+
+async def take_in(
+    session: WriteSession,
+    workspace_id: UUID,
+    source: Source,
+    sent: Sequence[IncomingMention],
+    *,
+    rejected: int = 0,
+    filtered: int = 0,
+    priority: int = USUAL,
+) -> Taken:
+    """Stores a page of a channel in the caller's transaction. `rejected` and `filtered` items were refused at the doorstep and
+    are only counted. `priority` of the triage work: 0 first."""
+    received_at = clock.now()
+    latest: dict[str, IncomingMention] = {}
+    for one in sent:  # the last word on a post counts; earlier ones in the same page are its repeats
+        former = latest.get(one.external_id)
+        if former is None or (one.edited_at or one.deleted_at or one.published_at) >= (
+            former.edited_at or former.published_at
+        ):
+            latest[one.external_id] = one
+    page = [one for one in latest.values() if not _own(one, source)]
+    ours = await _own_replies(session, workspace_id, source, page)
+    page = [one for one in page if one.external_id not in ours]
+    writers = await authors.upsert_many(session, workspace_id, source.channel_type, _seen(page))
+    rows = _rows(page, source, writers, received_at)
+    new = await mentions.add_many(session, workspace_id, rows)
+    story: list[Fact] = [
+        facts.MentionReceived(
+            subject_id=row["id"], priority=URGENT_FIRST if row["visibility"] == "private" else priority
+        )
+        for row in rows
+        if row["id"] in new
+    ]
+    updated = 0
+    if len(new) < len(rows):
+        known = [(one, row) for one, row in zip(page, rows, strict=True) if row["id"] not in new]
+        changes = await _changes(session, workspace_id, source, known, received_at)
+        updated = len({fact.subject_id for fact in changes})
+        story += changes
+    await outbox.add(session, workspace_id, story)
+    taken = Taken(
+        received=len(sent) + rejected + filtered,
+        stored=len(new),
+        updated=updated,
+        duplicate=len(sent) - len(new) - updated - (len(latest) - len(page)),
+        filtered=filtered + len(latest) - len(page),
+        rejected=rejected,
+    )
+    if taken.received:
+        counts = {name: getattr(taken, name) for name in Taken.__slots__}
+        await ledger.add(session, workspace_id, source.channel_id, counts)
+    return taken
+
+
+def _own(one: IncomingMention, source: Source) -> bool:
+    """Whether the brand itself wrote it: counted as filtered, never a mention."""
+    handle = authors.fold(one.author.handle) if one.author else None
+    return handle is not None and handle in source.own_handles
+
+
+async def _own_replies(
+    session: WriteSession, workspace_id: UUID, source: Source, page: Sequence[IncomingMention]
+) -> set[str]:
+    """Posts of this page that are our own replies come back."""
+    return (
+        await replies.posted_as(session, workspace_id, source.channel_id, [one.external_id for one in page])
+        if page
+        else set()
+    )
+
+
+def _author_key(one: IncomingMention) -> str | None:
+    """What tells an author from others at the venue: its id, else its handle. A mere name tells nobody."""
+    if one.author is None:
+        return None
+    return one.author.external_id or (f"@{authors.fold(one.author.handle)}" if one.author.handle else None)
+
+
+def _seen(page: Sequence[IncomingMention]) -> dict[str, dict[str, Any]]:
+    seen: dict[str, dict[str, Any]] = {}
+    for one in page:
+        key = _author_key(one)
+        if key is None or one.author is None:
+            continue
+        told = one.author
+        seen[key] = {
+            "handle": told.handle, "name": told.name, "url": told.url, "followers": _fits(told.followers),
+            "following": _fits(told.following), "verified": told.verified, "account_created_at": told.account_created_at,
+        }  # fmt: skip
+    return seen
+
+
+def _fits(number: int | None) -> int | None:
+    """A count as the column takes it; more followers than there are people are a mistake of the venue's."""
+    return None if number is None else min(number, 2**31 - 1)
+
+
+def _rows(
+    page: Sequence[IncomingMention], source: Source, writers: Mapping[str, UUID], received_at: datetime
+) -> list[dict[str, Any]]:
+    answers: dict[tuple[Any, ...], str] = {}
+    made = []
+    for one, mention_id in zip(page, ids.new_ids(received_at, len(page)), strict=True):
+        key = _author_key(one)
+        made.append(
+            {
+                "id": mention_id, "channel_id": source.channel_id, "channel_type": source.channel_type,
+                "external_id": one.external_id, "kind": one.kind.value, "visibility": one.visibility.value,
+                "permalink": one.permalink, "author_id": writers.get(key) if key else None, "title": one.title,
+                "text": one.text, "lang": one.lang, "published_at": one.published_at, "received_at": received_at,
+                "edited_at": one.edited_at, "deleted_at": one.deleted_at, "root_external_id": _root(one),
+                "parent_external_id": one.in_reply_to, "rating": one.rating,
+                "engagement": one.engagement.model_dump_json(exclude_none=True) if one.engagement else None,
+                "reach": one.author.followers if one.author else None,
+                "media": orjson.dumps([item.model_dump(exclude_none=True) for item in one.media]).decode() if one.media else None,
+                "country": one.country, "reply": _answer(one, source, received_at, answers), "raw": one.raw, "scope": source.scope, "digest": one.digest(),
+            }
+        )  # fmt: skip
+    return made
+
+
+def _answer(one: IncomingMention, source: Source, at: datetime, known: dict[tuple[Any, ...], str]) -> str:
+    """What may be answered to it, as JSON; worked out once for all of a page that are alike in what decides it."""
+    private = one.visibility is Visibility.PRIVATE
+    addressed = private or _names_us(one, source)
+    timed = any(way and way.window_s is not None for way in (source.rules.public, source.rules.private))
+    key = (private, addressed, one.author is not None, one.deleted_at is not None, one.published_at if timed else None)
+    if key not in known:
+        asked = Answerable(
+            published_at=one.published_at, private=private, addressed_to_us=addressed, author_known=one.author is not None,
+            deleted=one.deleted_at is not None,
+        )  # fmt: skip
+        known[key] = source.rules.answer_for(asked, at).model_dump_json()
+    return known[key]
+
+
+def _names_us(one: IncomingMention, source: Source) -> bool:
+    """Whether its author named one of our accounts, which is what some venues ask before we may answer."""
+    if not source.own_handles or "@" not in one.text:
+        return False
+    return any(authors.fold(word) in source.own_handles for word in _HANDLE.findall(one.text))
+
+
+def _root(one: IncomingMention) -> str | None:
+    """The thread it stands in: as the venue tells; a private message's thread is the author's own."""
+    if one.visibility is Visibility.PRIVATE:
+        return one.thread_id
+    return one.thread_id or one.in_reply_to
+
+
+async def _changes(
+    session: WriteSession, workspace_id: UUID, source: Source,
+    known: Sequence[tuple[IncomingMention, Mapping[str, Any]]], seen_at: datetime,
+) -> list[Fact]:  # fmt: skip
+    """Edits and deletions of mentions that are stored already; a mere repeat changes nothing."""
+    stored = await mentions.known(
+        session, workspace_id, source.channel_type, source.scope, [one.external_id for one, _ in known]
+    )  # fmt: skip
+    told: list[Fact] = []
+    for one, row in known:
+        mention_id, digest = stored[one.external_id]
+        if one.deleted_at is not None:
+            if await mentions.delete_at_venue(session, workspace_id, mention_id, one.deleted_at):
+                told.append(facts.MentionDeleted(subject_id=mention_id))
+        elif row["digest"] != digest:
+            changed = {
+                "title": one.title, "text": one.text, "rating": one.rating, "raw": one.raw,
+                "edited_at": one.edited_at or seen_at,
+            }  # fmt: skip
+            if await mentions.edit(session, workspace_id, mention_id, changed, row["digest"], seen_at):
+                told.append(facts.MentionEdited(subject_id=mention_id))
+    return told

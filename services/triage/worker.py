@@ -1,0 +1,158 @@
+"""The triage process: claims what came in, has it understood in a child process, and records it.
+
+Two batches are under way at a time, so that the child always has one to read while the other is being recorded. A text that
+kills the child is tried alone and set aside on its third try; its neighbours go on.
+"""
+
+import asyncio
+import contextlib
+import os
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+from services.triage import record, sla_watch
+from services.triage.briefing import Briefings, Told
+from services.triage.nlp_process import ChildDied, NlpProcess, TimedOut
+from services.triage.pipeline import VERSION, Assessed
+from services.triage.stage import Assessment
+from shared.kit import logging
+from shared.kit.database import AWAY, Database
+from shared.kit.jobs import Nudger, Wakeups, drain
+from shared.kit.settings import Settings
+from shared.models import facts
+from shared.store import heartbeats, work
+from shared.store.work import Claim
+
+log = logging.get(__name__)
+
+BATCH = 64
+IN_FLIGHT = 2
+MOST_TRIES = 3
+BATCH_DEADLINE_S = 20.0
+SINGLE_DEADLINE_S = 5.0
+RENEW_S = 3.0
+WATCH = "sla.watch"
+
+
+class Triage:
+    """What a triage process holds: the database, its child processes, and what workspaces told it."""
+
+    def __init__(self, database: Database, readers: Sequence[NlpProcess]) -> None:
+        self.database = database
+        self.readers = readers
+        self.briefings = Briefings()
+
+    async def once(self, kind: str, reader: NlpProcess) -> bool:
+        """Claims one batch and sees it through. False where nothing waits."""
+        async with self.database.lookup() as connection:
+            claim = await work.claim(connection, kind, BATCH)
+        if claim is None:
+            return False
+        keeper = asyncio.create_task(self._keep(claim))
+        try:
+            await self._understand(claim, reader)
+        except (Exception, asyncio.CancelledError) as wrong:
+            await self._give_back(claim, wrong)
+            raise
+        finally:
+            keeper.cancel()
+        return True
+
+    async def _understand(self, claim: Claim, reader: NlpProcess) -> None:
+        async with self.database.read(claim.workspace_id) as connection:
+            told = await self.briefings.brief(connection, claim.workspace_id, claim.subjects)
+        gone = {row_id for row_id, row in told.rows.items() if row["deleted_at"] is not None}
+        readable = [one for one in told.assessments if one.mention_id not in gone]
+        try:
+            assessed = await self._read(readable, told, reader)
+        except (ChildDied, TimedOut) as died:
+            await self._died(claim, f"{type(died).__name__}: {died}")
+            return
+        assessed += [_gone(one) for one in told.assessments if one.mention_id in gone]
+        async with self.database.write(claim.workspace_id) as session:
+            await record.record(session, claim, told, assessed)
+        missing = [work_id for work_id, subject, _ in claim.works if subject not in told.rows]
+        if missing:  # its mention was erased meanwhile: there is nothing to understand any more
+            async with self.database.write(claim.workspace_id) as session:
+                await work.done(session, claim, missing)
+
+    async def _read(self, batch: Sequence[Assessment], told: Told, reader: NlpProcess) -> list[Assessed]:
+        if not batch:
+            return []
+        deadline = SINGLE_DEADLINE_S if len(batch) == 1 else BATCH_DEADLINE_S
+        return list(await reader.assess(batch, told.briefing, deadline))
+
+    async def _died(self, claim: Claim, error: str) -> None:
+        """The child died over this batch: each member counts the try and comes alone from now on; the third is the last."""
+        log.warning(
+            "a text killed its reader", workspace_id=str(claim.workspace_id), mentions=len(claim.works), error=error
+        )
+        last = [(work_id, subject, tries) for work_id, subject, tries in claim.works if tries + 1 >= MOST_TRIES]
+        for _, subject, tries in last if len(claim.works) == 1 else []:
+            async with self.database.write(claim.workspace_id) as session:
+                await record.quarantine(session, claim, subject, error, tries + 1)
+            return
+        async with self.database.lookup() as connection:
+            await work.died(connection, claim, claim.work_ids, error)
+
+    async def _keep(self, claim: Claim) -> None:
+        while True:
+            await asyncio.sleep(RENEW_S)
+            with contextlib.suppress(*AWAY, TimeoutError):
+                async with self.database.lookup() as connection:
+                    await work.renew(connection, claim)
+
+    async def _give_back(self, claim: Claim, wrong: BaseException) -> None:
+        """What failed for another reason than its text is tried again soon; if Postgres is away the lease ends by itself."""
+        after_s = 0.0 if isinstance(wrong, asyncio.CancelledError) else 2.0
+        with contextlib.suppress(*AWAY, TimeoutError, asyncio.CancelledError):
+            async with self.database.lookup() as connection:
+                await work.release(connection, claim, claim.work_ids, after_s=after_s, error=type(wrong).__name__)
+
+
+def _gone(one: Assessment) -> Assessed:
+    return Assessed(one.mention_id, "dismissed", "deleted at its venue", (), {})
+
+
+REACTIONS: Mapping[str, Callable[[Triage, str, NlpProcess], Awaitable[bool]]] = {
+    facts.MentionReceived.type: Triage.once,
+    facts.MentionEdited.type: Triage.once,
+}
+"""Which fact wakes what."""
+
+
+async def run(settings: Settings, stop: asyncio.Event) -> None:
+    """Works until `stop`. Children are started before Postgres is needed and end with this process."""
+    readers = [NlpProcess(settings) for _ in range(_children(settings))]
+    for reader in readers:
+        await reader.start()
+    database = await Database.open(settings, "triage")
+    nudger = Nudger(settings)
+    nudger.attach(database)
+    triage = Triage(database, readers)
+    try:
+        async with Wakeups(settings, [*REACTIONS, WATCH]) as wakeups, asyncio.TaskGroup() as group:
+            for reader in readers:
+                for kind, react in REACTIONS.items():
+                    for _ in range(IN_FLIGHT if kind == facts.MentionReceived.type else 1):
+                        group.create_task(drain(kind, wakeups, stop, _bound(react, triage, kind, reader)))
+            group.create_task(drain(WATCH, wakeups, stop, lambda: sla_watch.watch(database)))
+            group.create_task(drain(WATCH, wakeups, stop, lambda: sla_watch.wake_rested(database)))
+            group.create_task(drain(WATCH, wakeups, stop, lambda: sla_watch.close_settled(database)))
+            group.create_task(heartbeats.pulse(database, "triage", stop))
+            log.info("triage is ready", pipeline=VERSION, children=len(readers))
+    finally:
+        for reader in readers:
+            await reader.close()
+        await nudger.close()
+        await database.close()
+
+
+def _bound(
+    react: Callable[[Triage, str, NlpProcess], Awaitable[bool]], triage: Triage, kind: str, reader: NlpProcess
+) -> Callable[[], Awaitable[bool]]:
+    return lambda: react(triage, kind, reader)
+
+
+def _children(settings: Settings) -> int:
+    """How many child processes read texts: as set, else one for each core but one."""
+    return settings.triage_processes or max(1, (os.cpu_count() or 2) - 1)

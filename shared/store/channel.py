@@ -1,0 +1,111 @@
+"""Channels as ingest works with them: which are due, where their reading stands, how they are doing."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import orjson
+from sqlalchemy import text
+from sqlmodel import col, select
+
+from shared.kit import clock, ids
+from shared.kit.database import WriteSession
+from shared.models.channel import Channel
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A channel that is ours to read until the lease ends; `token` fences off whoever held it before."""
+
+    workspace_id: UUID
+    channel_id: UUID
+    token: UUID
+
+
+async def claim_due(connection: asyncpg.Connection, limit: int, lease_s: float) -> list[Lease]:
+    """Channels whose next reading is due. `connection` sees all workspaces. A reader that dies loses its lease by time."""
+    token = ids.new_id()
+    rows = await connection.fetch(
+        """
+        UPDATE channel c SET lease_until = now() + make_interval(secs => $2), lease_token = $3
+        FROM (SELECT workspace_id, id FROM channel
+              WHERE status = 'active' AND next_poll_at <= now() AND (lease_until IS NULL OR lease_until < now())
+              ORDER BY next_poll_at LIMIT $1 FOR UPDATE SKIP LOCKED) due
+        WHERE c.workspace_id = due.workspace_id AND c.id = due.id
+        RETURNING c.workspace_id, c.id
+        """,
+        limit, lease_s, token,
+    )  # fmt: skip
+    return [Lease(row["workspace_id"], row["id"], token) for row in rows]
+
+
+async def held(session: WriteSession, lease: Lease) -> Channel | None:
+    """The leased channel, locked; None where the lease has passed to somebody else."""
+    found = await session.execute(
+        select(Channel)
+        .where(
+            col(Channel.workspace_id) == lease.workspace_id,
+            col(Channel.id) == lease.channel_id,
+            col(Channel.lease_token) == lease.token,
+        )
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    return found.scalar_one_or_none()
+
+
+async def get(session: WriteSession, workspace_id: UUID, channel_id: UUID) -> Channel | None:
+    """A channel by its id."""
+    return await session.get(Channel, (workspace_id, channel_id))
+
+
+async def by_names(session: WriteSession, workspace_id: UUID, names: Sequence[str]) -> dict[str, Channel]:
+    """Channels by what callers call them: their name (in any case) or their id; as it was asked for → channel."""
+    asked = {name.casefold(): name for name in names}
+    rows = (
+        await session.execute(
+            select(Channel).where(
+                col(Channel.workspace_id) == workspace_id,
+                text(
+                    "lower(channel.name) = ANY(CAST(:folded AS text[])) OR channel.id::text = ANY(CAST(:folded AS text[]))"
+                ),
+            ),
+            {"folded": list(asked)},
+        )
+    ).scalars()
+    found: dict[str, Channel] = {}
+    for row in rows:
+        for key in (row.name.casefold(), str(row.id)):
+            if key in asked:
+                found[asked[key]] = row
+    return found
+
+
+async def own_handles(session: WriteSession, workspace_id: UUID) -> frozenset[str]:
+    """The brands' own accounts, folded: what they post is no mention."""
+    rows = await session.execute(
+        text("SELECT DISTINCT unnest(handles) AS handle FROM brand WHERE workspace_id = :w"), {"w": workspace_id}
+    )
+    return frozenset(row.handle for row in rows)
+
+
+async def publish_types(
+    connection: asyncpg.Connection, types: Sequence[Mapping[str, Any]], at: datetime | None = None
+) -> None:
+    """Makes the channel types known to the api: type, title, abilities, settings_schema, secrets_schema, reply_rules."""
+    for one in types:
+        await connection.execute(
+            """
+            INSERT INTO channel_type (type, title, abilities, settings_schema, secrets_schema, reply_rules, published_at)
+            VALUES ($1, $2, $3, $4::jsonb, $5::jsonb, $6::jsonb, $7)
+            ON CONFLICT (type) DO UPDATE SET title = excluded.title, abilities = excluded.abilities,
+                settings_schema = excluded.settings_schema, secrets_schema = excluded.secrets_schema,
+                reply_rules = excluded.reply_rules, published_at = excluded.published_at
+            """,
+            one["type"], one["title"], list(one["abilities"]),
+            *(orjson.dumps(one[name]).decode() for name in ("settings_schema", "secrets_schema", "reply_rules")),
+            at or clock.now(),
+        )  # fmt: skip

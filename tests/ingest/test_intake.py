@@ -1,0 +1,128 @@
+"""What is sent is stored once, edits and deletions are kept, and the ledger balances."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from hypothesis import HealthCheck, given
+from hypothesis import settings as runs
+from hypothesis import strategies as st
+
+from shared.kit import clock
+from shared.kit.database import Database
+from shared.models.channel import Channel
+from shared.store import ledger
+from tests.builders import a_channel, a_workspace, an_item, taken
+
+
+async def counts(database: Database, workspace_id: UUID) -> dict[str, int]:
+    async with database.read(workspace_id) as connection:
+        rows = await ledger.read(connection, since=None, until=None, channel=None)
+    return {name: sum(row[name] for row in rows) for name in ledger.COUNTS}
+
+
+async def texts(database: Database, workspace_id: UUID) -> dict[str, str]:
+    async with database.read(workspace_id) as connection:
+        return {
+            row["external_id"]: row["text"] for row in await connection.fetch("SELECT external_id, text FROM mention")
+        }
+
+
+async def outbox(database: Database, workspace_id: UUID) -> list[str]:
+    async with database.read(workspace_id) as connection:
+        return [row["type"] for row in await connection.fetch("SELECT type FROM outbox ORDER BY at, id")]
+
+
+async def test_the_same_page_again_changes_nothing(database: Database) -> None:
+    workspace_id = await a_workspace(database)
+    channel = await a_channel(database, workspace_id)
+    page = [an_item(str(n)) for n in range(50)]
+    assert (await taken(database, workspace_id, channel, *page)).stored == 50
+    again = await taken(database, workspace_id, channel, *page)
+    assert (again.stored, again.duplicate, again.updated) == (0, 50, 0)
+    assert await outbox(database, workspace_id) == ["mention.received"] * 50
+
+
+async def test_two_senders_at_once_store_each_mention_once(database: Database) -> None:
+    workspace_id = await a_workspace(database)
+    channel = await a_channel(database, workspace_id)
+    page = [an_item(str(n)) for n in range(200)]
+    done = await asyncio.gather(*(taken(database, workspace_id, channel, *page[::step]) for step in (1, -1, 1, -1)))
+    assert sum(one.stored for one in done) == 200
+    assert sum(one.duplicate for one in done) == 600
+    assert len(await texts(database, workspace_id)) == 200
+    assert await outbox(database, workspace_id) == ["mention.received"] * 200
+
+
+async def test_an_edit_keeps_what_was_said_and_a_deletion_stays(database: Database) -> None:
+    workspace_id = await a_workspace(database)
+    channel = await a_channel(database, workspace_id)
+    await taken(database, workspace_id, channel, an_item("1", "kapot"), an_item("2", "stuk"))
+    edited = await taken(database, workspace_id, channel, an_item("1", "weer heel", edited_at=clock.now()))
+    deleted = await taken(database, workspace_id, channel, an_item("2", "stuk", deleted_at=clock.now()))
+    assert (edited.updated, deleted.updated) == (1, 1)
+    late = await taken(database, workspace_id, channel, an_item("2", "stuk, again"))
+    assert (late.updated, late.duplicate) == (0, 1)
+    assert await texts(database, workspace_id) == {"1": "weer heel", "2": "stuk"}
+    async with database.read(workspace_id) as connection:
+        assert [row["text"] for row in await connection.fetch("SELECT text FROM mention_revision")] == ["kapot"]
+    assert (await outbox(database, workspace_id))[2:] == ["mention.edited", "mention.deleted"]
+
+
+async def test_a_deletion_may_come_first(database: Database) -> None:
+    workspace_id = await a_workspace(database)
+    channel = await a_channel(database, workspace_id)
+    await taken(database, workspace_id, channel, an_item("1", "", deleted_at=clock.now()))
+    await taken(database, workspace_id, channel, an_item("1", "what it said"))
+    assert await texts(database, workspace_id) == {"1": ""}
+
+
+async def test_the_brands_own_posts_are_filtered_and_counted(database: Database) -> None:
+    workspace_id = await a_workspace(database)
+    channel = await a_channel(database, workspace_id)
+    ours = an_item("1", author={"external_id": "us", "handle": "@Northwind"})
+    done = await taken(database, workspace_id, channel, ours, an_item("2"), own_handles=frozenset({"northwind"}))
+    assert (done.received, done.stored, done.filtered) == (2, 1, 1)
+
+
+async def test_an_author_is_kept_once_as_last_seen(database: Database) -> None:
+    workspace_id = await a_workspace(database)
+    channel = await a_channel(database, workspace_id)
+    known = {"external_id": "a", "handle": "Jan", "followers": 10}
+    await taken(database, workspace_id, channel, an_item("1", author=known), an_item("2", author={"external_id": "a"}))
+    await taken(database, workspace_id, channel, an_item("3", author={**known, "followers": 12, "handle": "jan2"}))
+    async with database.read(workspace_id) as connection:
+        rows = await connection.fetch("SELECT handle, handle_folded, followers FROM author")
+        assert [tuple(row) for row in rows] == [("jan2", "jan2", 12)]
+        assert await connection.fetchval("SELECT count(DISTINCT author_id) FROM mention") == 1
+
+
+actions = st.lists(
+    st.tuples(st.sampled_from("abcdef"), st.sampled_from(["one", "two"]), st.booleans()), min_size=1, max_size=12
+)
+
+
+@runs(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(pages=st.lists(actions, min_size=1, max_size=5))
+async def test_the_ledger_balances_whatever_is_sent(
+    database: Database, pages: list[list[tuple[str, str, bool]]]
+) -> None:
+    workspace_id = await a_workspace(database)
+    channel: Channel = await a_channel(database, workspace_id)
+    at = datetime(2026, 11, 20, 12, tzinfo=UTC)
+    sent = 0
+    for page in pages:
+        items = [
+            an_item(key, said, published_at=at, **({"deleted_at": at + timedelta(hours=1)} if gone else {}))
+            for key, said, gone in page
+        ]  # fmt: skip
+        sent += len(items)
+        await taken(database, workspace_id, channel, *items)
+    found = await counts(database, workspace_id)
+    assert found["received"] == sent
+    assert found["received"] == sum(found[name] for name in ledger.COUNTS if name != "received")
+    assert all(number >= 0 for number in found.values())
+    assert found["stored"] == len(await texts(database, workspace_id))
+    async with database.write(workspace_id) as session:
+        await ledger.roll_up(session)
+    assert await counts(database, workspace_id) == found
