@@ -4,9 +4,7 @@
 whoever waits; a lost hint costs a second, not a fact.
 """
 
-import os
 from collections.abc import Sequence
-from contextvars import ContextVar
 from uuid import UUID
 
 import orjson
@@ -14,15 +12,12 @@ from sqlalchemy import text
 
 from shared.kit import ids
 from shared.kit.database import WriteSession, wake_after_commit
+from shared.kit.tracing import new_traceparent, traceparent
 from shared.models.facts import Fact
 
+__all__ = ["SEQUENCER", "add", "add_work", "new_traceparent", "traceparent"]
+
 SEQUENCER = "outbox"
-traceparent: ContextVar[str | None] = ContextVar("traceparent", default=None)
-
-
-def new_traceparent() -> str:
-    """A W3C Trace Context header value for work that begins here."""
-    return f"00-{os.urandom(16).hex()}-{os.urandom(8).hex()}-01"
 
 
 async def add(session: WriteSession, workspace_id: UUID, facts: Sequence[Fact]) -> None:

@@ -23,7 +23,9 @@ async def a_workspace(database: Database, *, settings: Mapping[str, Any] | None 
     """A workspace with nothing in it."""
     workspace_id = ids.new_id()
     async with database.write(workspace_id) as session:
-        session.add(Workspace(id=workspace_id, slug=f"w-{workspace_id.hex[-12:]}", name="W", settings=dict(settings or {})))
+        session.add(
+            Workspace(id=workspace_id, slug=f"w-{workspace_id.hex[-12:]}", name="W", settings=dict(settings or {}))
+        )
     return workspace_id
 
 
@@ -43,16 +45,26 @@ async def a_queue(database: Database, workspace_id: UUID, **fields: Any) -> Queu
     return queue
 
 
-async def a_policy(database: Database, workspace_id: UUID, *, within: str = "PT1H", hours: str = "clock", **fields: Any) -> SlaPolicy:
+async def a_policy(
+    database: Database, workspace_id: UUID, *, within: str = "PT1H", hours: str = "clock", **fields: Any
+) -> SlaPolicy:
     """A policy with a first response and a resolution, by the clock or by office hours in Amsterdam."""
-    calendar = Calendar(workspace_id=workspace_id, name=f"c-{ids.new_id().hex[-12:]}", timezone="Europe/Amsterdam", weekly=OFFICE)
+    calendar = Calendar(
+        workspace_id=workspace_id, name=f"c-{ids.new_id().hex[-12:]}", timezone="Europe/Amsterdam", weekly=OFFICE
+    )
     targets = [
         {"metric": "first_response", "priority": "*", "within": within, "hours": hours},
         {"metric": "resolution", "priority": "*", "within": "P2D", "hours": hours},
     ]
     policy = SlaPolicy(
         workspace_id=workspace_id,
-        **{"name": f"p-{ids.new_id().hex[-12:]}", "calendar_id": calendar.id, "targets": targets, "starts_at": "received_at", **fields},
+        **{
+            "name": f"p-{ids.new_id().hex[-12:]}",
+            "calendar_id": calendar.id,
+            "targets": targets,
+            "starts_at": "received_at",
+            **fields,
+        },
     )
     async with database.write(workspace_id) as session:
         session.add(calendar)
@@ -72,14 +84,18 @@ def an_item(external_id: str, text: str = "Jullie app is kapot", **fields: Any) 
     }
 
 
-async def taken(database: Database, workspace_id: UUID, channel: Channel, *items: Mapping[str, Any], **source: Any) -> Taken:
+async def taken(
+    database: Database, workspace_id: UUID, channel: Channel, *items: Mapping[str, Any], **source: Any
+) -> Taken:
     """Sends items through intake, in one page."""
     page = [IncomingMention.model_validate(item) for item in items]
     async with database.write(workspace_id) as session:
         return await take_in(session, workspace_id, Source(channel.id, channel.type, **source), page)
 
 
-def an_arrival(channel: Channel, thread: str, *, mention_id: UUID | None = None, at: datetime | None = None, **fields: Any) -> Arrival:
+def an_arrival(
+    channel: Channel, thread: str, *, mention_id: UUID | None = None, at: datetime | None = None, **fields: Any
+) -> Arrival:
     """A mention on its way into a conversation."""
     moment = at or clock.now()
     return Arrival(

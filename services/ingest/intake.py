@@ -25,6 +25,7 @@ from shared.store import ledger
 from shared.store import mention as mentions
 from shared.store import reply as replies
 
+NO_ANSWERS = ReplyRules()
 URGENT_FIRST, USUAL, BULK = 3, 5, 7
 _HANDLE = re.compile(r"(?<!\w)@\w[\w.-]*")
 
@@ -32,13 +33,14 @@ _HANDLE = re.compile(r"(?<!\w)@\w[\w.-]*")
 @dataclass(frozen=True, slots=True)
 class Source:
     """The channel that mentions come in by. `scope` sets apart ids that are unique only within it (a page, a site): empty
-    where the venue's ids are unique everywhere. `own_handles` are the brand's accounts, folded: their posts are no mentions. `rules` say what may be answered there."""
+    where the venue's ids are unique everywhere. `own_handles` are the brand's accounts, folded: their posts are
+    no mentions. `rules` say what may be answered there."""
 
     channel_id: UUID
     channel_type: str
     scope: str = ""
     own_handles: frozenset[str] = frozenset()
-    rules: ReplyRules = ReplyRules()
+    rules: ReplyRules = NO_ANSWERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,11 +169,15 @@ def _rows(
                 "parent_external_id": one.in_reply_to, "rating": one.rating,
                 "engagement": one.engagement.model_dump_json(exclude_none=True) if one.engagement else None,
                 "reach": one.author.followers if one.author else None,
-                "media": orjson.dumps([item.model_dump(exclude_none=True) for item in one.media]).decode() if one.media else None,
+                "media": _media(one),
                 "country": one.country, "reply": _answer(one, source, received_at, answers), "raw": one.raw, "scope": source.scope, "digest": one.digest(),
             }
         )  # fmt: skip
     return made
+
+
+def _media(one: IncomingMention) -> str | None:
+    return orjson.dumps([item.model_dump(exclude_none=True) for item in one.media]).decode() if one.media else None
 
 
 def _answer(one: IncomingMention, source: Source, at: datetime, known: dict[tuple[Any, ...], str]) -> str:

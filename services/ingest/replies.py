@@ -108,11 +108,11 @@ class Sender:
             except NotFound:
                 await work.done(session, claim, [work_id])
                 return None
-            state = ReplyState(reply.state)
-            if state is ReplyState.SENDING:
+            state: str = reply.state
+            if state == ReplyState.SENDING.value:
                 # The lease of whoever sent it has ended: it died between asking the network and telling us.
                 await acts.unknown(session, reply, "The sender was interrupted while the network was being asked.")
-            if state is not ReplyState.QUEUED:
+            if state != ReplyState.QUEUED.value:
                 await work.done(session, claim, [work_id])
                 return None
             try:
@@ -133,7 +133,8 @@ class Sender:
         context = await store.sending_context(session, reply.workspace_id, reply.id)
         private = reply.visibility == "private"
         network = self._opener.network(channel)
-        if not isinstance(network, RepliesPrivately if private else RepliesPublicly):
+        able = isinstance(network, RepliesPrivately) if private else isinstance(network, RepliesPublicly)
+        if not able:
             raise SkipThis(f"A {channel.type} channel carries no {reply.visibility} answers.")
         if context["rules"]:
             answer = ReplyAnswer.model_validate(context["rules"])

@@ -1,5 +1,6 @@
 """What the stages are told: of the workspace, read anew when it changed, and of each mention's past. Reads only."""
 
+import itertools
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -165,6 +166,6 @@ def _rhythm(posts: Sequence[Any]) -> float | None:
     if len(posts) < 6:
         return None
     ordered = sorted(posts)
-    gaps = [(later - earlier).total_seconds() for earlier, later in zip(ordered, ordered[1:], strict=False)]
+    gaps = [(later - earlier).total_seconds() for earlier, later in itertools.pairwise(ordered)]
     mean = statistics.fmean(gaps)
     return statistics.pstdev(gaps) / mean if mean > 0 else 0.0

@@ -24,9 +24,9 @@ from shared.models.facts import Fact
 from shared.rules import conversation_fields
 from shared.rules import filter as filters
 from shared.rules.conversation_fields import CONVERSATION_FIELDS
+from shared.rules.sla_clock import EventKind
 from shared.rules.sla_policy import METRICS, Metric
 from shared.store import conversation as store
-from shared.rules.sla_clock import EventKind
 from shared.store import routing
 
 _REASON = {Status.PENDING: "waiting for the customer", Status.SNOOZED: "snoozed"}
@@ -243,7 +243,7 @@ def _add_turns(conversation_id: UUID, group: Sequence[Arrival], story: _Story, *
                     subject_id=conversation_id,
                     conversation_id=conversation_id,
                     detail={"message_id": message_id, "mention_id": one.mention_id},
-                )  # fmt: skip
+                )
             )
 
 

@@ -126,7 +126,12 @@ class AddressGuard:
     async def check(self, url: str) -> Target:
         """Where `url` leads, if that may be called. Raises AddressRefused; a name without an address is refused too."""
         target = read_url(url)
-        await self.addresses(target.host, target.port, scheme=target.scheme)
+        try:
+            await self.addresses(target.host, target.port, scheme=target.scheme)
+        except AddressRefused:
+            raise
+        except OSError as unknown:
+            raise AddressRefused(f"{target.host} cannot be found. Check how it is spelled.") from unknown
         return target
 
     async def addresses(self, host: str, port: int, *, scheme: str | None = None) -> list[str]:

@@ -56,7 +56,7 @@ def configure(service: str, level: str = "INFO") -> None:
         "matplotlib",
         "fontTools",
     ):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
+        logging.getLogger(noisy).setLevel(logging.ERROR if noisy.startswith("arq") else logging.WARNING)
     structlog.contextvars.bind_contextvars(service=service)
 
 

@@ -1,0 +1,1 @@
+"""The nouns: their fields, their tables, the rules that hold for them."""

@@ -32,7 +32,7 @@ class QueryFields(SQLModel):
     brand_id: UUID | None = None
     languages: list[str] = texts()
     channel_types: list[str] = texts()
-    status: str = Field(default="active", regex="^(active|paused)$")
+    status: str = Field(default="active", schema_extra={"pattern": "^(active|paused)$"})
 
 
 class Query(QueryFields, StampedRow, table=True):
@@ -45,7 +45,7 @@ class Query(QueryFields, StampedRow, table=True):
 class IssueTypeFields(SQLModel):
     """A kind of problem. `phrases` and `unless` are {language: [phrase, …]} in the grammar of shared/models/phrase.py; severity 1..5."""
 
-    key: str = Field(min_length=1, max_length=100, regex=r"^[a-z0-9_.]+$")
+    key: str = Field(min_length=1, max_length=100, schema_extra={"pattern": r"^[a-z0-9_.]+$"})
     name: str = Field(min_length=1, max_length=200)
     names: dict[str, str] = document()
     parent_key: str | None = Field(default=None, max_length=100)
@@ -54,7 +54,7 @@ class IssueTypeFields(SQLModel):
     playbook_id: UUID | None = None
     phrases: dict[str, list[object]] = document()
     unless: dict[str, list[object]] = document()
-    status: str = Field(default="active", regex="^(active|paused)$")
+    status: str = Field(default="active", schema_extra={"pattern": "^(active|paused)$"})
 
 
 class IssueType(IssueTypeFields, StampedRow, table=True):

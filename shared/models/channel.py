@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import Index, text
 from sqlmodel import Field, SQLModel
 
-from shared.models.row import StampedRow, moment, document, maybe_document, octets, texts
+from shared.models.row import StampedRow, document, maybe_document, moment, octets, texts
 
 
 class ThreadMode(StrEnum):
@@ -48,7 +48,7 @@ class ChannelFields(SQLModel):
     settings: dict[str, object] = document()
     thread_mode: ThreadMode = ThreadMode.AUTHOR_THREAD
     owned: bool = False
-    status: str = Field(default="active", regex="^(active|paused)$")
+    status: str = Field(default="active", schema_extra={"pattern": "^(active|paused)$"})
 
 
 class Channel(ChannelFields, StampedRow, table=True):

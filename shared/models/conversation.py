@@ -9,7 +9,7 @@ from sqlmodel import Field, SQLModel
 
 from shared.kit import clock
 from shared.kit.errors import Conflict, Invalid
-from shared.models.row import StampedRow, WorkspaceRow, moment, id_list, texts
+from shared.models.row import StampedRow, WorkspaceRow, id_list, moment, texts
 
 conversation_number = Sequence("conversation_number")
 REOPENS_WITHIN = timedelta(hours=72)

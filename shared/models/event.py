@@ -7,7 +7,7 @@ from sqlalchemy import BigInteger, Column, Index, text
 from sqlmodel import Field, SQLModel
 
 from shared.kit import clock
-from shared.models.row import StampedRow, WorkspaceRow, moment, big, document, octets, texts
+from shared.models.row import StampedRow, WorkspaceRow, big, document, moment, octets, texts
 
 
 class Outbox(WorkspaceRow, table=True):
@@ -63,7 +63,7 @@ class WebhookEndpointFields(SQLModel):
     url: str = Field(min_length=1, max_length=2048)
     event_types: list[str] = texts()
     description: str | None = Field(default=None, max_length=1000)
-    status: str = Field(default="enabled", regex="^(enabled|disabled)$")
+    status: str = Field(default="enabled", schema_extra={"pattern": "^(enabled|disabled)$"})
 
 
 class WebhookEndpoint(WebhookEndpointFields, StampedRow, table=True):

@@ -8,7 +8,7 @@ from sqlalchemy import Column, Index, text
 from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
 from sqlmodel import Field, SQLModel
 
-from shared.models.row import StampedRow, WorkspaceRow, moment, document, id_list, maybe_document, octets, texts
+from shared.models.row import StampedRow, WorkspaceRow, document, id_list, maybe_document, moment, octets, texts
 
 
 class MentionKind(StrEnum):

@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import Index
 from sqlmodel import Field, SQLModel
 
-from shared.models.row import StampedRow, moment, document, documents, id_list, texts
+from shared.models.row import StampedRow, document, documents, id_list, moment, texts
 
 
 class TeamFields(SQLModel):
@@ -32,7 +32,7 @@ class AgentFields(SQLModel):
     languages: list[str] = texts()
     skills: list[dict[str, object]] = documents()
     capacity: int = Field(default=20, ge=0, le=10_000)
-    presence: str = Field(default="offline", regex="^(online|away|offline)$")
+    presence: str = Field(default="offline", schema_extra={"pattern": "^(online|away|offline)$"})
 
 
 class Agent(AgentFields, StampedRow, table=True):

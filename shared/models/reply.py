@@ -50,7 +50,7 @@ class ReplyFields(SQLModel):
     """What an agent says. `visibility` public or private; `in_reply_to` is the mention it answers (default: the latest)."""
 
     text: str = Field(min_length=1, max_length=100_000)
-    visibility: str = Field(default="public", regex="^(public|private)$")
+    visibility: str = Field(default="public", schema_extra={"pattern": "^(public|private)$"})
     in_reply_to: UUID | None = None
 
 

@@ -6,4 +6,3 @@ from uuid import UUID
 def channel_secrets(channel_id: UUID) -> str:
     """A channel's secrets: a JSON object of texts, sealed whole."""
     return f"channel/{channel_id}/secrets"
-

@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import ForeignKeyConstraint, Index, text
 from sqlmodel import Field, SQLModel
 
-from shared.models.row import StampedRow, WorkspaceRow, moment, document, documents, maybe_document
+from shared.models.row import StampedRow, WorkspaceRow, document, documents, maybe_document, moment
 
 
 class CalendarFields(SQLModel):
@@ -34,13 +34,13 @@ class SlaPolicyFields(SQLModel):
     position: int = Field(default=100, ge=0, le=100_000)
     filter: dict[str, object] = document()
     calendar_id: UUID | None = None
-    starts_at: str = Field(default="received_at", regex="^(received_at|published_at)$")
+    starts_at: str = Field(default="received_at", schema_extra={"pattern": "^(received_at|published_at)$"})
     ignore_older_than: float | None = Field(default=7 * 86_400.0)
     targets: list[dict[str, object]] = documents()
     pause_on: dict[str, list[str]] | None = maybe_document()
     warnings: list[str] = documents()
     automatic_replies_count: bool = False
-    status: str = Field(default="active", regex="^(active|paused)$")
+    status: str = Field(default="active", schema_extra={"pattern": "^(active|paused)$"})
 
 
 class SlaPolicy(SlaPolicyFields, StampedRow, table=True):

@@ -7,7 +7,7 @@ from sqlalchemy import Column, DateTime, Index, Integer, text
 from sqlmodel import Field, SQLModel
 
 from shared.kit import clock
-from shared.models.row import StampedRow, WorkspaceRow, moment, big, counter, maybe_document, octets
+from shared.models.row import StampedRow, WorkspaceRow, big, counter, maybe_document, moment, octets
 
 
 class Work(WorkspaceRow, table=True):

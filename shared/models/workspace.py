@@ -8,7 +8,7 @@ from sqlalchemy import Index
 from sqlmodel import Field, SQLModel
 
 from shared.kit import clock, ids
-from shared.models.row import StampedRow, moment, document, octets
+from shared.models.row import StampedRow, document, moment, octets
 
 
 class Role(StrEnum):
@@ -24,7 +24,7 @@ class Role(StrEnum):
 class WorkspaceFields(SQLModel):
     """What a caller may set of a workspace. `timezone` is an IANA name; it decides where days and weeks begin."""
 
-    slug: str = Field(max_length=63, regex=r"^[a-z0-9][a-z0-9-]*$")
+    slug: str = Field(max_length=63, schema_extra={"pattern": r"^[a-z0-9][a-z0-9-]*$"})
     name: str = Field(max_length=200)
     timezone: str = Field(default="UTC", max_length=64)
 

@@ -35,7 +35,7 @@ _KEEP = text(f"""
     ON CONFLICT (workspace_id, mention_id) DO UPDATE
     SET {", ".join(f"{name} = excluded.{name}" for name in _NAMES if name not in ("mention_id", "conversation_id"))},
         conversation_id = coalesce(a.conversation_id, excluded.conversation_id)
-""")  # noqa: S608  # names of our own columns
+""")  # names of our own columns
 
 
 async def keep_many(session: WriteSession, workspace_id: UUID, rows: Sequence[Mapping[str, Any]]) -> None:

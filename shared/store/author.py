@@ -32,7 +32,7 @@ _UPSERT = text(f"""
     UNION
     SELECT a.external_id, a.id FROM author a JOIN sent USING (external_id)
     WHERE a.workspace_id = :workspace_id AND a.channel_type = :channel_type
-""")  # noqa: S608  # names of our own columns
+""")  # names of our own columns
 
 _FIND = text("""
     SELECT external_id, id FROM author

@@ -42,7 +42,7 @@ _ADD = text(f"""
     SELECT :workspace_id, '{{}}', {", ".join(_FROM_JSON.get(name, f"u.{name}") for name in _NEW)}
     FROM {_sent(list(_NEW))}
     ON CONFLICT DO NOTHING RETURNING id
-""")  # noqa: S608  # names of our own columns
+""")  # names of our own columns
 
 _CHANGE = text(f"""
     UPDATE conversation c SET {", ".join(f"{name} = {_FROM_JSON.get(name, f'u.{name}')}" for name in _CHANGING)},
@@ -50,7 +50,7 @@ _CHANGE = text(f"""
         snoozed_until = CASE WHEN u.status = 'open' THEN NULL ELSE c.snoozed_until END
     FROM {_sent(["id", *_CHANGING])}
     WHERE c.workspace_id = :workspace_id AND c.id = u.id
-""")  # noqa: S608  # names of our own columns
+""")  # names of our own columns
 
 # The open conversation of each thread, else its last one; locked in one order, so that two workers wait and do not lock.
 _BY_THREAD = text("""

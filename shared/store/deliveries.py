@@ -218,7 +218,7 @@ _RECEIVERS = """
     SELECT id, url, status, secret, former_secret, former_secret_until FROM webhook_endpoint WHERE id = ANY($1)
 """
 
-_LETTERS = f"SELECT e.id, e.traceparent, {ENVELOPE} AS body FROM event e WHERE e.id = ANY($1)"  # noqa: S608
+_LETTERS = f"SELECT e.id, e.traceparent, {ENVELOPE} AS body FROM event e WHERE e.id = ANY($1)"
 
 _RECORD = text("""
     WITH r AS MATERIALIZED (
@@ -271,7 +271,7 @@ _AGAIN = (
 _RECOVER = text(f"""
     UPDATE delivery SET {_AGAIN} WHERE workspace_id = :workspace_id AND endpoint_id = :endpoint_id
       AND id >= CAST(:since AS uuid) AND state = 'failed'
-""")  # noqa: S608  # our own words
+""")  # our own words
 
 _REPLAY = text(f"""
     INSERT INTO delivery (workspace_id, id, endpoint_id, event_id, position, type, state, attempts, next_at)
@@ -280,9 +280,9 @@ _REPLAY = text(f"""
     WHERE w.workspace_id = :workspace_id AND w.id = :endpoint_id AND {MATCHES_ENDPOINT}
     ORDER BY e.position
     ON CONFLICT (workspace_id, endpoint_id, event_id) DO NOTHING
-""")  # noqa: S608  # our own words
+""")  # our own words
 
 _RESEND = text(f"""
     UPDATE delivery SET {_AGAIN} WHERE workspace_id = :workspace_id AND id = :id
       AND (state <> 'pending' OR lease_until IS NULL OR lease_until < now())
-""")  # noqa: S608  # our own words
+""")  # our own words

@@ -56,7 +56,7 @@ async def read(
         WHERE ($1::timestamptz IS NULL OR l.hour >= $1) AND ($2::timestamptz IS NULL OR l.hour < $2)
           AND ($3::text IS NULL OR c.id::text = $3 OR lower(c.name) = lower($3))
         GROUP BY c.name, l.channel_id, l.hour ORDER BY l.hour DESC, c.name
-        """,  # noqa: S608  # names of our own columns
+        """,  # names of our own columns
         since, until, channel,
     )  # fmt: skip
 
@@ -64,7 +64,7 @@ async def read(
 _ADD = text(f"""
     INSERT INTO ledger_delta (workspace_id, id, channel_id, hour, {", ".join(COUNTS)})
     VALUES (:workspace_id, :id, :channel_id, :hour, {", ".join(f":{name}" for name in COUNTS)})
-""")  # noqa: S608  # names of our own columns
+""")  # names of our own columns
 
 _ROLL_UP = text(f"""
     WITH taken AS (
@@ -80,4 +80,4 @@ _ROLL_UP = text(f"""
         SET {", ".join(f"{name} = h.{name} + excluded.{name}" for name in COUNTS)}
     )
     SELECT count(*) FROM taken
-""")  # noqa: S608  # names of our own columns
+""")  # names of our own columns

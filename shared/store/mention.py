@@ -42,7 +42,7 @@ _ADD = text(f"""
         FROM sent WHERE id IN (SELECT mention_id FROM new)
     )
     SELECT mention_id FROM new
-""")  # noqa: S608  # names of our own columns
+""")  # names of our own columns
 
 _KNOWN = text("""
     SELECT k.external_id, k.mention_id, k.digest
@@ -85,7 +85,8 @@ _EDIT = text("""
         RETURNING mention_id
     ),
     changed AS (
-        UPDATE mention m SET title = :title, text = :text, edited_at = :edited_at, rating = coalesce(CAST(:rating AS float8), m.rating), raw = :raw
+        UPDATE mention m
+        SET title = :title, text = :text, edited_at = :edited_at, rating = coalesce(CAST(:rating AS float8), m.rating), raw = :raw
         FROM former WHERE m.workspace_id = :w AND m.id = former.mention_id
         RETURNING m.id, m.channel_type, m.external_id
     )

@@ -205,7 +205,7 @@ def _conditions(
 
 
 def _after(statement: _Statement, order: Order, order_name: str, page: Page, names: Mapping[str, str]) -> list[str]:
-    """The condition that a row comes after the cursor's key: (a < x) or (a = x and b < y) or …"""
+    """The condition that a row comes after the cursor's key: (a < x) or (a = x and b < y) or …."""
     if page.after is None:
         return []
     if page.after[0] != order_name or len(page.after) != len(order.keys) + 1:
@@ -305,7 +305,7 @@ async def read_many(
 async def noun_of(connection: asyncpg.Connection, library: Library, key: UUID, nouns: Sequence[str]) -> str | None:
     """Which of these nouns has this id in the workspace; None where none has."""
     parts = [
-        f"SELECT '{noun}' AS noun FROM {library[noun].source} WHERE id = $1"  # noqa: S608  # names of our own tables
+        f"SELECT '{noun}' AS noun FROM {library[noun].source} WHERE id = $1"  # names of our own tables
         for noun in nouns
         if library[noun].key == "id"
     ]

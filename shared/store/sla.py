@@ -35,20 +35,20 @@ def _sent(columns: Mapping[str, str]) -> str:
 _ADD_CLOCKS = text(f"""
     INSERT INTO sla_clock (workspace_id, created_at, updated_at, {", ".join(_CLOCK)})
     SELECT :workspace_id, :now, :now, {", ".join(_CLOCK)} FROM {_sent(_CLOCK)} ON CONFLICT DO NOTHING RETURNING id
-""")  # noqa: S608  # names of our own columns
+""")  # names of our own columns
 _SET_CLOCKS = text(f"""
     UPDATE sla_clock k SET updated_at = :now, {", ".join(f"{n} = u.{n}" for n in _STATE)}
     FROM {_sent({"id": "uuid", **{n: _CLOCK[n] for n in _STATE}})} WHERE k.workspace_id = :workspace_id AND k.id = u.id
-""")  # noqa: S608  # names of our own columns
+""")  # names of our own columns
 _ADD_EVENTS = text(f"""
     INSERT INTO sla_clock_event (workspace_id, recorded_at, {", ".join(_EVENT)})
     SELECT :workspace_id, :now, {", ".join("terms::jsonb" if n == "terms" else n for n in _EVENT)} FROM {_sent(_EVENT)}
     ON CONFLICT DO NOTHING
-""")  # noqa: S608  # names of our own columns
+""")  # names of our own columns
 _ADD_NOTICES = text(f"""
     INSERT INTO sla_notice (workspace_id, recorded_at, {", ".join(_NOTICE)})
     SELECT :workspace_id, :now, {", ".join(_NOTICE)} FROM {_sent(_NOTICE)} ON CONFLICT DO NOTHING RETURNING clock_id, key
-""")  # noqa: S608  # names of our own columns
+""")  # names of our own columns
 
 
 async def policies(session: WriteSession, workspace_id: UUID) -> list[dict[str, Any]]:

@@ -36,7 +36,9 @@ async def told(database: Database, workspace_id: UUID) -> list[str]:
 async def test_a_first_message_opens_routes_and_promises(database: Database) -> None:
     workspace_id = await a_workspace(database)
     channel = await a_channel(database, workspace_id)
-    urgent = await a_queue(database, workspace_id, position=1, filter={"field": "priority", "op": "eq", "value": "urgent"})
+    urgent = await a_queue(
+        database, workspace_id, position=1, filter={"field": "priority", "op": "eq", "value": "urgent"}
+    )
     usual = await a_queue(database, workspace_id, position=2)
     await a_policy(database, workspace_id, within="PT1H")
     first, second = an_arrival(channel, "t1"), an_arrival(channel, "t2", priority=Priority.URGENT)
@@ -67,7 +69,12 @@ async def test_the_same_thread_is_one_conversation_and_the_worst_priority_holds(
     )  # fmt: skip
     assert set(opened.values()) == set(again.values())
     (row,) = await rows(database, workspace_id, "conversation")
-    assert (row["priority"], row["messages"], row["issue_keys"], row["version"]) == ("high", 3, ["outage", "billing"], 2)
+    assert (row["priority"], row["messages"], row["issue_keys"], row["version"]) == (
+        "high",
+        3,
+        ["outage", "billing"],
+        2,
+    )
     assert (await told(database, workspace_id)).count("conversation.message_added") == 2
     assert (await told(database, workspace_id)).count("conversation.priority_changed") == 1
 
@@ -96,14 +103,18 @@ async def test_an_answer_within_72_hours_reopens_and_later_opens_anew(database: 
     states = {row["metric"]: row["state"] for row in await rows(database, workspace_id, "sla_clock")}
     assert states == {"first_response": "running", "resolution": "met"}
 
-    (again,) = (await arrive(database, workspace_id, an_arrival(channel, "t", at=clock.now() + timedelta(hours=71)))).values()
+    (again,) = (
+        await arrive(database, workspace_id, an_arrival(channel, "t", at=clock.now() + timedelta(hours=71)))
+    ).values()
     assert again == first
     (row,) = await rows(database, workspace_id, "conversation")
     assert (row["status"], row["reopened"], row["resolved_at"]) == ("open", 1, None)
 
     async with database.write(workspace_id) as session:
         await conversations.resolve(session, await store.lock(session, workspace_id, first), actor="test")
-    (new,) = (await arrive(database, workspace_id, an_arrival(channel, "t", at=clock.now() + timedelta(hours=73)))).values()
+    (new,) = (
+        await arrive(database, workspace_id, an_arrival(channel, "t", at=clock.now() + timedelta(hours=73)))
+    ).values()
     assert new != first
     linked = {row["id"]: row["previous_conversation_id"] for row in await rows(database, workspace_id, "conversation")}
     assert linked[new] == first

@@ -13,12 +13,18 @@ from sqlmodel import SQLModel
 from strawberry import UNSET
 
 from services.api.desk.desk import view
-from services.api.graphql.objects import type_name
+from services.api.graphql.objects import camel, type_name
 from services.api.graphql.scalars import GRAPHQL, Date, DateTime, Json
+
+Field = tuple[Any, str, Any]
+"""(type, meaning, default, or ... where it must be given)."""
+NOT_SAID = UNSET
+"""The default of what may be left out: it is then not handed on at all, which is another thing than null."""
 
 _SCALARS: Mapping[Any, Any] = {
     str: str, int: int, float: float, bool: bool, UUID: strawberry.ID, datetime: DateTime, date: Date,
 }  # fmt: skip
+_RESERVED = frozenset({"from", "not", "in"})
 
 
 @cache
@@ -27,63 +33,66 @@ def filter_type(noun: str) -> Any:
     model = view(noun)
     if not model.filters:
         return None
-    fields = {name: (GRAPHQL[spec.type] | None, spec.doc, None) for name, spec in model.filters.items()}
-    return _input(f"{type_name(noun)}Filter", fields, f"Narrows a list of {noun.replace('_', ' ')}s.")
+    fields: dict[str, Field] = {}
+    for name, spec in model.filters.items():
+        doc = f"{spec.doc} One of: {', '.join(spec.choices)}." if spec.choices else spec.doc
+        fields[name] = (GRAPHQL[spec.type] | None, doc, None)
+    return record_type(f"{type_name(noun)}Filter", fields, f"Narrows a list of {noun.replace('_', ' ')}s.")
 
 
-@cache
-def input_type(fields_class: type[SQLModel], name: str, *, partial: bool = False) -> Any:
-    """The input of a noun's fields: as they are for making one, all optional (`partial`) for changing one."""
-    fields = {}
-    for field, about in fields_class.model_fields.items():
-        shown = _shown(about.annotation)
+def input_type(
+    name: str, kind: type[SQLModel], *, partial: bool = False, more: Mapping[str, Field] | None = None
+) -> Any:
+    """The input of a noun's fields: as they are for making one, all optional (`partial`) for changing one. `more` are fields
+    that the verb reads itself, or reads in another form."""
+    own = dict(more or {})
+    fields: dict[str, Field] = {}
+    for field, about in kind.model_fields.items():
+        if field in own:
+            continue
+        shown = as_shown(about.annotation)
         required = about.default is PydanticUndefined and about.default_factory is None and not partial
-        fields[field] = (shown if required else shown | None, about.description or "", ... if required else UNSET)
-    return _input(name, fields, (fields_class.__doc__ or "").strip())
+        fields[field] = (shown if required else shown | None, about.description or "", ... if required else NOT_SAID)
+    return record_type(name, fields | own, " ".join((kind.__doc__ or "").split()))
 
 
-def record_type(name: str, fields: Mapping[str, tuple[Any, str, Any]], doc: str) -> Any:
-    """An input with fields of its own: name → (type, meaning, default or ... where it must be given)."""
-    return _input(name, fields, doc)
+def record_type(name: str, fields: Mapping[str, Field], doc: str) -> Any:
+    """An input of these fields."""
+    annotations, members = {}, {}
+    # A field with a default cannot stand before one without.
+    for field, (kind, meaning, default) in sorted(fields.items(), key=lambda item: item[1][2] is not ...):
+        python = f"{field}_" if field in _RESERVED else field
+        annotations[python] = kind
+        more = {} if default is ... else {"default": default}
+        members[python] = strawberry.field(name=camel(field), description=meaning or None, **more)
+    made = type(name, (), {"__annotations__": annotations, "__module__": __name__, **members})
+    return strawberry.input(made, description=doc)
 
 
 def as_given(given: Any) -> dict[str, Any]:
     """What a caller said of an input, by field, as the desk takes it; what was not said is not in it."""
-    names = {field.python_name: _plain(field.python_name) for field in given.__strawberry_definition__.fields}
-    said = {plain: getattr(given, name) for name, plain in names.items()}
-    return {name: value for name, value in said.items() if value is not UNSET}
+    said = {}
+    for field in given.__strawberry_definition__.fields:
+        value = getattr(given, field.python_name)
+        if value is not UNSET:
+            said[plain(field.python_name)] = value
+    return said
 
 
-def _input(name: str, fields: Mapping[str, tuple[Any, str, Any]], doc: str) -> Any:
-    annotations, members = {}, {}
-    for field, (kind, meaning, default) in fields.items():
-        python = f"{field}_" if field in ("from", "not", "in") else field
-        annotations[python] = kind
-        more = {} if default is ... else {"default": default}
-        members[python] = strawberry.field(name=_camel(field), description=meaning or None, **more)
-    ordered = sorted(annotations, key=lambda one: fields[_plain(one)][2] is not ...)
-    made = type(name, (), {"__annotations__": {one: annotations[one] for one in ordered}, "__module__": __name__, **members})
-    return strawberry.input(made, description=doc)
-
-
-def _plain(python: str) -> str:
+def plain(python: str) -> str:
+    """A field's name without the underscore that keeps it from being a word of Python's."""
     return python.removesuffix("_")
 
 
-def _camel(name: str) -> str:
-    first, *rest = name.split("_")
-    return first + "".join(part.capitalize() for part in rest)
-
-
-def _shown(annotation: Any) -> Any:
+def as_shown(annotation: Any) -> Any:
     """A field's annotation as GraphQL has it; what has no shape of its own is JSON."""
     if get_origin(annotation) in (Union, types.UnionType):
         (inner,) = [one for one in get_args(annotation) if one is not type(None)] or [object]
-        return _shown(inner)
+        return as_shown(inner)
     if get_origin(annotation) is list:
         (inner,) = get_args(annotation)
-        shown = _SCALARS.get(inner)
-        return list[shown] if shown is not None else Json
+        listed: Any = list
+        return listed[_SCALARS[inner]] if inner in _SCALARS else Json
     if isinstance(annotation, type) and issubclass(annotation, str):
         return str
     return _SCALARS.get(annotation, Json)

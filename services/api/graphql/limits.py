@@ -71,7 +71,9 @@ class _Measure:
         if self.aliases > MOST_ALIASES:
             raise TooMuchAsked(f"The query has more than {MOST_ALIASES} aliases.")
         if self.cost > COSTLIEST:
-            raise TooMuchAsked(f"The query costs more than {COSTLIEST} (rows times fields); ask for fewer rows or fields at once.")
+            raise TooMuchAsked(
+                f"The query costs more than {COSTLIEST} (rows times fields); ask for fewer rows or fields at once."
+            )
         if node.selection_set is not None and not node.name.value.startswith("__"):
             self.walk(node.selection_set, depth + 1, rows * self.size(node), spread)
 
@@ -107,6 +109,9 @@ def check(document: DocumentNode, operation_name: str | None, variables: dict[st
     operations = [one for one in document.definitions if isinstance(one, OperationDefinitionNode)]
     chosen = [one for one in operations if operation_name in (None, one.name.value if one.name else None)]
     if len(chosen) != 1:
-        raise Invalid("Name one operation of the document with operationName.", errors=[("/operationName", "names none or several")])
+        raise Invalid(
+            "Name one operation of the document with operationName.",
+            errors=[("/operationName", "names none or several")],
+        )
     _Measure(fragments, variables).walk(chosen[0].selection_set, 1, 1, frozenset())
     return chosen[0].operation

@@ -26,8 +26,8 @@ class Node:
 class PageInfo:
     """Where a page ends, and whether the list goes on."""
 
-    has_next_page: bool
-    end_cursor: str | None
+    has_next_page: bool = strawberry.field(description="Whether the list goes on.")
+    end_cursor: str | None = strawberry.field(description="Send it as `after` to go on.")
 
 
 @strawberry.type(description="A row of a page.")
@@ -44,6 +44,12 @@ class Connection(Generic[Item]):
 
     edges: list[Edge[Item]]
     page_info: PageInfo
+
+
+def camel(name: str) -> str:
+    """`page_info` as GraphQL spells it: pageInfo."""
+    first, *rest = name.split("_")
+    return first + "".join(part.capitalize() for part in rest)
 
 
 def type_name(noun: str) -> str:

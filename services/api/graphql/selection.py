@@ -1,6 +1,7 @@
 """Looking ahead: which fields a query asks of a noun, so that one SQL statement reads just these."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 from graphql import FieldNode, FragmentSpreadNode, GraphQLResolveInfo, InlineFragmentNode, SelectionSetNode
@@ -8,14 +9,25 @@ from graphql.execution.values import get_directive_values
 from graphql.type import GraphQLIncludeDirective, GraphQLSkipDirective
 
 from services.api.desk.desk import view
-from services.api.graphql.objects import type_name
-from shared.models.read_model import Nested, Selection
+from services.api.graphql.objects import camel, type_name
+from shared.models.read_model import Nested, ReadModel, Selection
 
-Asked = dict[str, "Asked | None"]
+Raw = GraphQLResolveInfo[Any]
+_Chosen = dict[str, "_Chosen | None"]
 
 
-def selection_of(info: GraphQLResolveInfo, noun: str, *path: str) -> Selection:
+def selection_of(info: Raw, noun: str, *path: str) -> Selection:
     """What is asked of a noun that lies at `path` below the field being resolved (edges, node)."""
+    return _chosen(_at(info, path), info, noun)
+
+
+def asks_for(info: Raw, *path: str) -> bool:
+    """Whether a field at `path` below the one being resolved is asked for at all."""
+    *above, last = path
+    return any(field.name.value == last for one in _at(info, above) for field in _fields(one, info, None))
+
+
+def _at(info: Raw, path: Any) -> list[SelectionSetNode]:
     sets = [node.selection_set for node in info.field_nodes if node.selection_set]
     for step in path:
         sets = [
@@ -24,24 +36,18 @@ def selection_of(info: GraphQLResolveInfo, noun: str, *path: str) -> Selection:
             for field in _fields(one, info, None)
             if field.name.value == step and field.selection_set
         ]
-    return _asked(sets, info, noun)
+    return sets
 
 
-def asks_for(info: GraphQLResolveInfo, *path: str) -> bool:
-    """Whether a field at `path` below the one being resolved is asked for at all."""
-    sets = [node.selection_set for node in info.field_nodes if node.selection_set]
-    for n, step in enumerate(path):
-        found = [field for one in sets for field in _fields(one, info, None) if field.name.value == step]
-        if n == len(path) - 1:
-            return bool(found)
-        sets = [field.selection_set for field in found if field.selection_set]
-    return False
-
-
-def _asked(sets: list[SelectionSetNode], info: GraphQLResolveInfo, noun: str) -> Asked:
+@cache
+def _names(noun: str) -> tuple[ReadModel, dict[str, str]]:
     model = view(noun)
-    names = {_camel(name): name for name in model.fields}
-    asked: Asked = {model.key: None}
+    return model, {camel(name): name for name in model.fields}
+
+
+def _chosen(sets: list[SelectionSetNode], info: Raw, noun: str) -> _Chosen:
+    model, names = _names(noun)
+    chosen: _Chosen = {model.key: None} if model.key in model.fields else {}
     below: dict[str, list[SelectionSetNode]] = {}
     for one in sets:
         for field in _fields(one, info, type_name(noun)):
@@ -51,18 +57,18 @@ def _asked(sets: list[SelectionSetNode], info: GraphQLResolveInfo, noun: str) ->
             if field.selection_set:
                 below.setdefault(name, []).append(field.selection_set)
             else:
-                asked[name] = None
+                chosen[name] = None
     for name, inner in below.items():
         item = model.fields[name]
         if isinstance(item, Nested):
-            asked[name] = _asked(inner, info, item.noun)
-    return asked
+            chosen[name] = _chosen(inner, info, item.noun)
+    return chosen
 
 
-def _fields(one: SelectionSetNode, info: GraphQLResolveInfo, on: str | None) -> Iterator[FieldNode]:
+def _fields(one: SelectionSetNode, info: Raw, on: str | None) -> Iterator[FieldNode]:
     """The fields of a selection set with its fragments spread, those left out that @skip or @include leave out."""
     for node in one.selections:
-        if not _included(node, info.variable_values):
+        if node.directives and not _included(node, info):
             continue
         if isinstance(node, FieldNode):
             yield node
@@ -79,15 +85,13 @@ def _applies(condition: str | None, on: str | None) -> bool:
     return condition is None or on is None or condition in (on, "Node")
 
 
-def _included(node: Any, variables: Any) -> bool:
-    values: Mapping[str, Any] = getattr(variables, "coerced", variables)
-    skip = get_directive_values(GraphQLSkipDirective, node, variables if variables is not None else values)
-    if skip and skip.get("if_", skip.get("if")):
-        return False
-    include = get_directive_values(GraphQLIncludeDirective, node, variables if variables is not None else values)
-    return not (include and include.get("if_", include.get("if")) is False)
+def _included(node: Any, info: Raw) -> bool:
+    variables: Any = info.variable_values
+    skip = get_directive_values(GraphQLSkipDirective, node, variables)
+    include = get_directive_values(GraphQLIncludeDirective, node, variables)
+    skipped = bool(skip) and bool(_condition(skip))
+    return not skipped and (not include or bool(_condition(include)))
 
 
-def _camel(name: str) -> str:
-    first, *rest = name.split("_")
-    return first + "".join(part.capitalize() for part in rest)
+def _condition(values: Any) -> Any:
+    return values.get("if_", values.get("if"))

@@ -1,0 +1,1 @@
+"""The services: mentions come in through ingest, are understood by triage, are worked on through api."""

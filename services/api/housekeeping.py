@@ -1,0 +1,83 @@
+"""What has to be done from time to time and waits for nobody: each chore says how often, and takes little at once."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from shared.kit import logging
+from shared.kit.database import Database
+from shared.store import heartbeats, idempotency, ledger, upkeep
+
+HOUR_S = 3_600.0
+_ROLL_UP = 5_000
+_SOON_S = 5.0
+
+log = logging.get(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Chore:
+    """Something done every `every_s` seconds, first at the start. Doing it twice at once, or twice in a row, harms
+    nothing."""
+
+    name: str
+    every_s: float
+    do: Callable[[Database], Awaitable[None]]
+
+
+async def make_partitions(database: Database) -> None:
+    """Partitions for the months to come: without one, rows would go to the default and could not be dropped by
+    month."""
+    async with database.lookup() as connection:
+        made = await upkeep.ensure_partitions(connection)
+    if made:
+        log.info("partitions were made", made=made)
+
+
+async def roll_up_ledger(database: Database) -> None:
+    """Adds the ledger's deltas to their hours."""
+    async with database.lookup() as connection:
+        workspaces = await upkeep.workspaces_with_deltas(connection)
+    for workspace_id in workspaces:
+        taken = _ROLL_UP
+        while taken == _ROLL_UP:
+            async with database.write(workspace_id) as session:
+                taken = await ledger.roll_up(session, _ROLL_UP)
+
+
+async def forget_answers(database: Database) -> None:
+    """Forgets answers that were kept for an Idempotency-Key for as long as was promised."""
+    async with database.lookup() as connection:
+        workspaces = await idempotency.workspaces_with_expired(connection)
+    for workspace_id in workspaces:
+        async with database.write(workspace_id) as session:
+            await idempotency.forget_expired(session, workspace_id)
+
+
+async def forget_the_dead(database: Database) -> None:
+    """Forgets processes that have been silent for a day."""
+    async with database.lookup() as connection:
+        await heartbeats.forget_dead(connection)
+
+
+CHORES: Sequence[Chore] = (
+    Chore("make partitions", 6 * HOUR_S, make_partitions),
+    Chore("roll up the ledger", 30.0, roll_up_ledger),
+    Chore("forget answers", 600.0, forget_answers),
+    Chore("forget the dead", HOUR_S, forget_the_dead),
+)
+
+
+async def keep_doing(chore: Chore, database: Database, stop: asyncio.Event) -> None:
+    """Does a chore again and again until `stop`. One that fails is said, and done again soon: the others do not
+    wait."""
+    while not stop.is_set():
+        pause = chore.every_s
+        try:
+            await chore.do(database)
+        except Exception as wrong:  # noqa: BLE001  # whatever it was, the next time may go well
+            log.warning("a chore failed", chore=chore.name, error=repr(wrong)[:200])
+            pause = min(pause, _SOON_S)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), pause)

@@ -1,0 +1,55 @@
+"""Queues over REST."""
+
+from fastapi import Response
+
+from services.api.auth import Action
+from services.api.desk import queues
+from services.api.rest.door import Call, Door, one, page
+from shared.models.people import QueueFields
+
+door = Door("queues")
+_EXAMPLE = {"name": "Urgent", "position": 1, "filter": {"field": "priority", "op": "eq", "value": "urgent"}}
+
+
+@door.get("/queues", "listQueues", Action.READ_SETTINGS, page("queue"))
+async def list_queues(call: Call) -> Response:
+    """The queues, in the order in which they are tried."""
+    return await call.listed("queue")
+
+
+@door.post("/queues", "createQueue", Action.WRITE_SETTINGS, one("queue"), takes=QueueFields, example=_EXAMPLE)
+async def create_queue(call: Call) -> Response:
+    """Adds a queue."""
+    given = await call.body()
+    return await call.write("queue", lambda desk: queues.create_queue(desk, given))
+
+
+@door.get("/queues/{id}", "getQueue", Action.READ_SETTINGS, one("queue"))
+async def get_queue(call: Call) -> Response:
+    """One queue."""
+    return await call.one("queue", call.id())
+
+
+@door.patch("/queues/{id}", "changeQueue", Action.WRITE_SETTINGS, one("queue"), takes=QueueFields)
+async def change_queue(call: Call) -> Response:
+    """Changes what is sent of a queue."""
+    key, given = call.id(), await call.body()
+    return await call.write("queue", lambda desk: queues.change_queue(desk, key, given))
+
+
+@door.delete("/queues/{id}", "removeQueue", Action.WRITE_SETTINGS)
+async def remove_queue(call: Call) -> Response:
+    """Takes an empty queue away; 409 while conversations wait in it."""
+    return await call.do(lambda desk: queues.remove_queue(desk, call.id()))
+
+
+@door.post(
+    "/queues/{id}/next", "nextInQueue", Action.TAKE_WORK, one("conversation"), status=200, versioned="optional",
+    also={204: "Nothing waits."},
+)  # fmt: skip
+async def next_in_queue(call: Call) -> Response:
+    """Gives the asking agent the conversation that is best taken next; 204 where nothing waits.
+
+    By priority, then the nearest deadline, then time waited. However many agents ask at once, each gets another one.
+    """
+    return await call.write_if_any("conversation", lambda desk: queues.next_in_queue(desk, call.id()))

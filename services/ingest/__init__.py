@@ -1,0 +1,1 @@
+"""Mentions in, replies out: the one room that talks to networks."""

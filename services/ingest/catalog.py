@@ -1,0 +1,128 @@
+"""Which channels there are. A channel's type is the name of its file in `channels/`."""
+
+import inspect
+import pkgutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from typing import Any, cast
+
+from pydantic import ValidationError
+
+from services.ingest import channels
+from services.ingest.channel import (
+    Backfills,
+    Channel,
+    ChannelBroken,
+    HttpClient,
+    PagesByCursor,
+    ReadsBack,
+    ReceivesPushes,
+    RepliesPrivately,
+    RepliesPublicly,
+    Streams,
+    explain,
+)
+from shared.kit.errors import Invalid
+
+ABILITIES: Mapping[str, type] = {
+    "pages": PagesByCursor,
+    "stream": Streams,
+    "push": ReceivesPushes,
+    "reply_public": RepliesPublicly,
+    "reply_private": RepliesPrivately,
+    "read_back": ReadsBack,
+    "backfill": Backfills,
+}
+FOLDER_SETTING = "data_dir"
+"""A setting that the house fills in, never a person: where a channel may keep files of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelTypeInfo:
+    """A channel type as it is published for the api to show."""
+
+    type: str
+    title: str
+    abilities: tuple[str, ...]
+    settings_schema: Mapping[str, Any]
+    secrets_schema: Mapping[str, Any]
+    reply_rules: Mapping[str, Any]
+    docs: str
+
+
+def types() -> list[str]:
+    """The names of all channel types, in alphabetical order."""
+    return sorted(found.name for found in pkgutil.iter_modules(channels.__path__))
+
+
+@cache
+def load(type_: str) -> type[Channel]:
+    """The channel class of a type. Raises Invalid where there is none."""
+    if type_ not in types():
+        raise Invalid(
+            f"There is no channel type {type_!r}. There are: {', '.join(types())}.",
+            errors=[("/type", f"is none of {', '.join(types())}")],
+        )
+    module = import_module(f"{channels.__name__}.{type_}")
+    return cast(type[Channel], module.CHANNEL)
+
+
+def describe(type_: str) -> ChannelTypeInfo:
+    """What the api shows of a type. The docs are the file's own first words."""
+    channel = load(type_)
+    return ChannelTypeInfo(
+        type=type_,
+        title=channel.title,
+        abilities=abilities(channel),
+        settings_schema=_schema(channel.Settings),
+        secrets_schema=_schema(channel.Secrets),
+        reply_rules=channel.reply_rules.model_dump(mode="json"),
+        docs=inspect.getdoc(inspect.getmodule(channel)) or "",
+    )
+
+
+def abilities(channel: type[Channel]) -> tuple[str, ...]:
+    """The names of what a channel can do, in the order of `ABILITIES`."""
+    return tuple(name for name, protocol in ABILITIES.items() if issubclass(channel, protocol))
+
+
+def check(type_: str, settings: Mapping[str, Any], secrets: Mapping[str, str] | None = None) -> None:
+    """Raises Invalid, with a sentence for each field that is wrong; `secrets` None are not checked."""
+    channel = load(type_)
+    errors: list[tuple[str, str]] = []
+    if FOLDER_SETTING in settings:
+        errors.append((f"/settings/{FOLDER_SETTING}", f"{FOLDER_SETTING} is not a setting of this channel."))
+    for name, model, values in (("settings", channel.Settings, settings), ("secrets", channel.Secrets, secrets)):
+        if values is None:
+            continue
+        try:
+            model.model_validate({key: value for key, value in values.items() if key != FOLDER_SETTING})
+        except ValidationError as wrong:
+            errors += [(f"/{name}{pointer}", detail) for pointer, detail in explain(wrong, of=f"{name} of {type_}")]
+    if errors:
+        raise Invalid(" ".join(detail for _, detail in errors), errors=errors)
+
+
+def open_channel(
+    type_: str, settings: Mapping[str, Any], secrets: Mapping[str, str], http: HttpClient, *, data_dir: Path
+) -> Channel:
+    """A channel ready to work. Raises ChannelBroken where its stored settings or secrets no longer fit its type."""
+    channel = load(type_)
+    known = {key: value for key, value in settings.items() if key != FOLDER_SETTING}
+    if FOLDER_SETTING in channel.Settings.model_fields:
+        known[FOLDER_SETTING] = data_dir
+    try:
+        return channel(known, secrets, http)
+    except ValidationError as wrong:
+        said = " ".join(detail for _, detail in explain(wrong, of=f"settings of {type_}"))
+        raise ChannelBroken(f"The settings of this {type_} channel are not right. {said}") from wrong
+
+
+def _schema(model: type[Any]) -> Mapping[str, Any]:
+    """The model's JSON Schema, without the folder that the house fills in."""
+    schema: dict[str, Any] = model.model_json_schema()
+    schema.get("properties", {}).pop(FOLDER_SETTING, None)
+    return schema

@@ -1,0 +1,1 @@
+"""One network per file; the name of the file is the channel type."""

@@ -1,0 +1,211 @@
+"""The doorstep: mentions pushed with an API key, and pushes from networks, each checked by its channel's own scheme.
+
+An answer of 202 is given after the commit. One bad item never spoils the others; what is refused is counted and told.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+
+from services.ingest.channel import ChannelBroken, NotGenuine, Push, ReceivesPushes, SkipThis
+from services.ingest.channels.push import split_body
+from services.ingest.incoming_mention import IncomingMention, Rejected, read_mentions
+from services.ingest.intake import Source, Taken, take_in
+from services.ingest.opening import Opener, source_of
+from shared.kit import clock, logging
+from shared.kit.database import Database, WriteSession
+from shared.kit.errors import Conflict, Forbidden, Malformed, NotFound, TooMany, Unauthenticated
+from shared.kit.ids import parse_id
+from shared.kit.limits import Buckets
+from shared.kit.problems import EXTRA, ROUTE
+from shared.kit.settings import Settings
+from shared.models.channel import Channel
+from shared.models.workspace import Role
+from shared.store import channel as channels
+from shared.store.keys import Keys, KnownKey
+
+log = logging.get(__name__)
+
+MAY_PUSH = frozenset({Role.ADMIN, Role.LEAD, Role.INTEGRATION})
+STRANGERS_PER_MINUTE = 120
+UNKNOWN_CHANNEL = "unknown_channel"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of a push: how many were accepted (`updated` of them edits or deletions), known
+    already, or our own posts (filtered), and which were refused, with the reason."""
+
+    accepted: int
+    duplicates: int
+    updated: int
+    filtered: int
+    rejected: tuple[Rejected, ...]
+
+    def body(self) -> bytes:
+        """As it is sent."""
+        refused = [{"index": one.index, "code": one.code, "detail": one.detail} for one in self.rejected]
+        return orjson.dumps(
+            {
+                "accepted": self.accepted,
+                "duplicates": self.duplicates,
+                "updated": self.updated,
+                "filtered": self.filtered,
+                "rejected": refused,
+            }
+        )
+
+
+class Receiver:
+    """Takes pushes of all workspaces. One per process."""
+
+    def __init__(self, database: Database, opener: Opener, settings: Settings) -> None:
+        self._database = database
+        self._opener = opener
+        self._settings = settings
+        self._keys = Keys(database)
+        self._buckets = Buckets(settings.requests_per_minute)
+        self._strangers = Buckets(STRANGERS_PER_MINUTE)
+
+    async def push(self, request: Request) -> Response:
+        """POST /v1/mentions: an array, {"mentions": […]}, or NDJSON, of at most as many as the settings allow."""
+        request.scope[ROUTE] = "/v1/mentions"
+        known = await self._recognise(request)
+        allowance = self._buckets.take(known.id)
+        request.scope[EXTRA] += allowance.headers()
+        if not allowance.granted:
+            raise TooMany(f"This key may make {allowance.quota} requests a minute.", retry_after=allowance.retry_after)
+        try:
+            items = split_body(await request.body(), request.headers.get("content-type", ""))
+        except SkipThis as unreadable:
+            raise Malformed(str(unreadable)) from unreadable
+        good, bad = read_mentions(items)
+        answer = await self._take(known.workspace_id, items, good, bad)
+        return Response(answer.body(), 202, media_type="application/json")
+
+    async def hook(self, request: Request) -> Response:
+        """POST /v1/hooks/{channel_id}: a network's push. A repeat of a delivery changes nothing, as its mentions are known."""
+        request.scope[ROUTE] = "/v1/hooks/{channel_id}"
+        channel, network = await self._channel_of_hook(request.path_params["channel_id"])
+        push = Push(
+            method=request.method,
+            headers={name.decode("latin-1").lower(): value.decode("latin-1") for name, value in request.headers.raw},
+            body=await request.body(),
+            query=dict(request.query_params),
+        )
+        now = clock.now()
+        try:
+            delivery = network.verify(push, now)
+            page = network.read_push(push, now)
+        except NotGenuine as wrong:
+            raise Unauthenticated(str(wrong), code="not_genuine") from wrong
+        except SkipThis as unreadable:
+            raise Malformed(str(unreadable)) from unreadable
+        async with self._database.write(channel.workspace_id) as session:
+            taken = await take_in(
+                session, channel.workspace_id, await source_of(session, channel, network),
+                page.mentions, rejected=len(page.skipped),
+            )  # fmt: skip
+        log.info("a push came in", channel_id=str(channel.id), delivery=delivery[:64], stored=taken.stored)
+        refused = tuple(Rejected(n, "invalid_mention", one.reason) for n, one in enumerate(page.skipped))
+        answer = Answer(taken.stored + taken.updated, taken.duplicate, taken.updated, taken.filtered, refused)
+        return Response(answer.body(), 202, media_type="application/json")
+
+    async def _recognise(self, request: Request) -> KnownKey:
+        scheme, _, key = request.headers.get("authorization", "").partition(" ")
+        client = request.client.host if request.client else ""
+        if not self._strangers.left(client):
+            raise TooMany("Too many requests with an unknown key came from this address.", retry_after=60)
+        known = await self._keys.recognise(key.strip()) if scheme.lower() == "bearer" else None
+        if known is None:
+            self._strangers.take(client)
+            raise Unauthenticated("Send `Authorization: Bearer <API key>`; `webcare key create` makes one.")
+        if known.role not in MAY_PUSH:
+            raise Forbidden(
+                f"The role {known.role} may not push mentions. Roles that may: {', '.join(sorted(MAY_PUSH))}."
+            )
+        return known
+
+    async def _channel_of_hook(self, text: str) -> tuple[Channel, Any]:
+        channel_id = parse_id(text)
+        workspace_id = await self._workspace_of(channel_id) if channel_id else None
+        if channel_id is None or workspace_id is None:
+            raise NotFound("There is no such hook.")
+        async with self._database.write(workspace_id) as session:
+            channel = await channels.get(session, workspace_id, channel_id)
+        if channel is None or channel.status != "active":
+            raise NotFound("There is no such hook.")
+        try:
+            network = self._opener.network(channel)
+        except ChannelBroken as broken:
+            raise Conflict(str(broken)) from broken
+        if not isinstance(network, ReceivesPushes):
+            raise NotFound("There is no such hook.")
+        return channel, network
+
+    async def _workspace_of(self, channel_id: UUID) -> UUID | None:
+        async with self._database.lookup() as connection:
+            found: UUID | None = await connection.fetchval("SELECT workspace_id FROM channel WHERE id = $1", channel_id)
+        return found
+
+    async def _take(
+        self,
+        workspace_id: UUID,
+        items: Sequence[Any],
+        good: Sequence[tuple[int, IncomingMention]],
+        bad: Sequence[Rejected],
+    ) -> Answer:
+        """Stores what is good, channel by channel, in one transaction; what is bad is counted with the channel it names."""
+        refused = list(bad)
+        async with self._database.write(workspace_id) as session:
+            named = {one.channel for _, one in good if one.channel} | {
+                str(name) for one in bad if (name := _channel_name(items[one.index])) is not None
+            }
+            known = await channels.by_names(session, workspace_id, sorted(named))
+            groups: dict[UUID, tuple[Channel, list[IncomingMention]]] = {}
+            for index, one in good:
+                channel = known.get(one.channel or "")
+                if channel is None:
+                    refused.append(Rejected(index, UNKNOWN_CHANNEL, _which(one.channel)))
+                else:
+                    groups.setdefault(channel.id, (channel, []))[1].append(one)
+            lost: dict[UUID, int] = {}
+            for wrong in bad:
+                name = _channel_name(items[wrong.index])
+                if name is not None and (channel := known.get(name)) is not None:
+                    groups.setdefault(channel.id, (channel, []))
+                    lost[channel.id] = lost.get(channel.id, 0) + 1
+            results = [
+                await self._store(session, channel, page, lost.get(channel.id, 0)) for channel, page in groups.values()
+            ]
+        return Answer(
+            accepted=sum(one.stored + one.updated for one in results),
+            duplicates=sum(one.duplicate for one in results),
+            updated=sum(one.updated for one in results),
+            filtered=sum(one.filtered for one in results),
+            rejected=tuple(sorted(refused, key=lambda one: one.index)),
+        )
+
+    async def _store(
+        self, session: WriteSession, channel: Channel, page: Sequence[IncomingMention], lost: int
+    ) -> Taken:
+        network = self._opener.network(channel)
+        source: Source = await source_of(session, channel, network)
+        return await take_in(session, channel.workspace_id, source, page, rejected=lost)
+
+
+def _channel_name(item: Any) -> str | None:
+    """The channel that a refused item names, if it can be read that far."""
+    name = item.get("channel") if isinstance(item, dict) else None
+    return name if isinstance(name, str) else None
+
+
+def _which(name: str | None) -> str:
+    if not name:
+        return "channel is missing: give the name or the id of the channel that it comes in by."
+    return "There is no channel of this name or id; make one with POST /v1/channels, or look for a spelling mistake."

@@ -1,0 +1,1 @@
+"""The commands of `webcare`: one file for each group of them."""

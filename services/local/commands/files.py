@@ -1,0 +1,105 @@
+"""The commands that read files: analyse, import."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from services.local.commands.session import settings_or_exit, tell
+
+MOST_PROBLEMS_SHOWN = 10
+
+
+def analyse(
+    file: Annotated[Path, typer.Argument(help="JSON lines or CSV, plain or gzipped; each needs a `text`.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Where the results go; - is standard output.")],
+    workspace: Annotated[
+        Path | None,
+        typer.Option(help="A YAML file with brand, queries and issue types; without it, relevance is null."),
+    ] = None,
+) -> None:
+    """Run the pipeline over a file, without a database.
+
+    The same objects come out, in the same order, with their findings.
+
+    \b
+    Example: webcare analyse mentions.jsonl -o findings.jsonl --workspace northwind.yaml
+    """
+    from services.local.analyse import analyse as run
+    from services.local.mention_files import MentionFile
+
+    source = MentionFile(file)
+    with progress("Analysing", source.size) as advance:
+        analysed, problems = run(source, output, workspace, settings_or_exit(), advance)
+    show_problems(problems)
+    tell(f"{analysed:,} analysed, {len(problems):,} not.")
+    raise typer.Exit(1 if problems and not analysed else 0)
+
+
+def import_mentions(
+    file: Annotated[Path, typer.Argument(help="JSON lines (one IncomingMention a line) or CSV, plain or gzipped.")],
+    channel: Annotated[
+        str | None, typer.Option(help="Name or id of the channel they belong to; a push channel of a new name is made.")
+    ] = None,
+    workspace: Annotated[str, typer.Option(help="The workspace's slug.")] = "main",
+) -> None:
+    """Take mentions in from a file, with a progress bar.
+
+    The same file again adds nothing. A CSV's columns are the fields of an IncomingMention; author.handle goes a level
+    down. Without --channel each line's own channel counts, and `import` where it has none.
+
+    \b
+    Example: webcare import reviews.csv --channel shop-reviews
+    """
+    import asyncio
+
+    from services.local import first_start, running
+    from services.local.environment import home_of, resolved
+    from services.local.importing import import_file
+    from services.local.mention_files import MentionFile
+
+    source = MentionFile(file)
+    given = settings_or_exit()
+    with resolved(given, tell) as settings:
+        is_running = running.read(home_of(given)) is not None
+        if not given.database_url and not is_running:
+            first_start.prepare_for_a_command(settings, home_of(given))
+        with progress("Importing", source.size) as advance:
+            found = asyncio.run(import_file(source, settings, workspace=workspace, channel=channel, progress=advance))
+    show_problems(found.problems)
+    counted = ", ".join(f"{count:,} {outcome}" for outcome, count in found.outcomes.items() if count)
+    tell(f"{found.read:,} read: {counted or 'nothing'}.")
+    if not is_running and not given.database_url:
+        tell("They are understood as soon as webcare runs: `webcare up`.")
+    raise typer.Exit(1 if found.problems and len(found.problems) == found.read else 0)
+
+
+@contextmanager
+def progress(doing: str, size: int) -> Iterator[Callable[[int], None]]:
+    """A progress bar over the bytes of a file, on standard error, and none where nobody watches."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = (
+        TextColumn(f"{doing} "),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+    )
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(doing, total=max(size, 1), note="")
+        yield lambda position: bar.update(task, completed=position)
+
+
+def show_problems(problems: list[str]) -> None:
+    """The first few, and how many more there are."""
+    for problem in problems[:MOST_PROBLEMS_SHOWN]:
+        tell(problem)
+    if len(problems) > MOST_PROBLEMS_SHOWN:
+        tell(f"… and {len(problems) - MOST_PROBLEMS_SHOWN:,} more like these.")

@@ -1,0 +1,1 @@
+"""Triage: understands what came in and says what must be done with it."""

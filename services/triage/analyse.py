@@ -1,0 +1,184 @@
+"""The pipeline without a database: lines of mentions in, findings out, in the same order."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from services.triage import pipeline
+from services.triage.library import Library
+from services.triage.stage import Assessment, AuthorInfo, Background, BrandBrief, Briefing, IssueTypeBrief, QueryBrief
+from services.triage.stages.duplicates import Earlier, sketch
+from shared.kit import clock, ids
+from shared.models import taxonomy
+from shared.rules.query_language import parse
+
+BATCH: Final = 64
+_KNOWN: Final = {
+    "brand", "brands", "queries", "sector", "issue_types", "languages", "priority", "order_number_patterns",
+    "exclusions",
+}  # fmt: skip
+
+
+class WorkspaceFileError(ValueError):
+    """The workspace file cannot be used; the message says which part and what to write instead."""
+
+
+def analyse(
+    lines: Iterable[str | bytes], workspace: Briefing | None = None, library: Library | None = None
+) -> Iterator[dict[str, Any]]:
+    """For each line, an IncomingMention as JSON of which only `text` must be there, a dict with `id` (its external_id,
+    or the number of its line), `disposition`, `dismissed` and `findings`. A line that cannot be read gives `id` and
+    `error`; empty lines are passed over. Without a workspace relevance is null and issues are the common ones."""
+    briefing = (workspace or default_workspace()).with_models(library or Library())
+    earlier = Earlier()
+    numbered = ((number, line) for number, line in enumerate(lines, 1) if line.strip())
+    names: dict[str, str] = {}
+    while rows := list(islice(numbered, BATCH)):
+        outcomes: list[dict[str, Any] | None] = []
+        batch: list[Assessment] = []
+        for number, line in rows:
+            try:
+                source = _source(line)
+                assessment = _assessment(source)
+            except ValueError as error:
+                outcomes.append({"id": str(number), "error": str(error)})
+                continue
+            background = Background(sketch=sketch(assessment.text))
+            assessment = assessment.but(background=background)
+            batch.append(assessment.but(background=Background(background.sketch, tuple(earlier.like(assessment)))))
+            names[str(assessment.mention_id)] = str(source.get("external_id") or number)
+            outcomes.append(None)
+        for a in batch:
+            earlier.add(a)
+        assessed = iter(pipeline.run(batch, briefing).assessed())
+        for outcome in outcomes:
+            yield outcome if outcome is not None else _row(next(assessed), names)
+
+
+def _row(one: pipeline.Assessed, names: Mapping[str, str]) -> dict[str, Any]:
+    duplicate = one.findings.get("duplicate")
+    if duplicate and duplicate["value"]:
+        duplicate["value"] = names.get(duplicate["value"], duplicate["value"])
+    row = {"id": names[str(one.mention_id)], "disposition": one.disposition, "dismissed": one.dismissed}
+    return {**row, "findings": one.findings}
+
+
+def _source(line: str | bytes) -> dict[str, Any]:
+    try:
+        source = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"This line is not JSON: {error}.") from error
+    if not isinstance(source, dict) or not isinstance(source.get("text"), str):
+        raise ValueError("A mention is an object with `text`.")
+    return source
+
+
+def _assessment(source: Mapping[str, Any]) -> Assessment:
+    author = source.get("author")
+    if author is not None and not isinstance(author, dict):
+        raise ValueError("`author` is an object.")
+    return Assessment(
+        mention_id=ids.new_id(),
+        text=source["text"],
+        channel_type=str(source.get("channel_type") or "push"),
+        published_at=_moment(source.get("published_at")) or clock.now(),
+        title=source.get("title"),
+        lang_hint=source.get("lang"),
+        author=_author(author) if author else None,
+        kind=str(source.get("kind") or "post"),
+        visibility=str(source.get("visibility") or "public"),
+        permalink=source.get("permalink"),
+        rating=None if source.get("rating") is None else float(source["rating"]),
+        reach=source.get("reach"),
+        country=source.get("country"),
+    )
+
+
+def _author(source: Mapping[str, Any]) -> AuthorInfo:
+    known: dict[str, Any] = {name: source.get(name) for name in AuthorInfo.__slots__}
+    known["account_created_at"] = _moment(source.get("account_created_at"))
+    return AuthorInfo(**known)
+
+
+def _moment(text: object) -> datetime | None:
+    if text is None:
+        return None
+    moment = datetime.fromisoformat(str(text))
+    if moment.tzinfo is None:
+        raise ValueError(f"The time {text} has no zone; write it like 2026-11-22T09:30:00Z.")
+    return moment
+
+
+def default_workspace() -> Briefing:
+    """Listens for nothing in particular, in English and Dutch, and knows the common issue types."""
+    return Briefing("analyse", "default", issue_types=tuple(map(issue_type, taxonomy.load(None))))
+
+
+def issue_type(definition: taxonomy.IssueTypeDefinition) -> IssueTypeBrief:
+    """An issue type of a taxonomy as the stages see it."""
+    phrases, unless = (
+        {language: tuple(one.as_source() for one in many) for language, many in by_language.items()}
+        for by_language in (definition.phrases, definition.unless)
+    )
+    return IssueTypeBrief(
+        definition.key, definition.name["en"], definition.severity, phrases, unless, definition.parent
+    )
+
+
+def read_workspace(path: Path) -> Briefing:
+    """The workspace that a YAML file describes.
+
+        brand: {name: Northwind, aliases: [northwind mobile], handles: ["@northwind"]}   # or brands: [...]
+        queries: [{name: outage, text: northwind AND storing}]                           # or plain texts
+        sector: telecom            # its issue types, beside the common ones
+        issue_types: [...]         # further ones, written as in shared/models/taxonomies
+        languages: [en, nl]
+
+    Raises WorkspaceFileError.
+    """
+    try:
+        source = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except (OSError, yaml.YAMLError) as error:
+        raise WorkspaceFileError(f"{path} cannot be read: {error}") from error
+    if not isinstance(source, dict):
+        raise WorkspaceFileError(f"{path} must be a mapping with some of: {', '.join(sorted(_KNOWN))}.")
+    if unknown := sorted(str(part) for part in source if part not in _KNOWN):
+        raise WorkspaceFileError(f"{path} has unknown parts {', '.join(unknown)}; known: {', '.join(sorted(_KNOWN))}.")
+    try:
+        return _workspace(source, str(path))
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise WorkspaceFileError(f"{path}: {error}") from error
+
+
+def _workspace(source: Mapping[str, Any], version: str) -> Briefing:
+    brands = [source["brand"]] if source.get("brand") else source.get("brands") or []
+    definitions = [*taxonomy.load(source.get("sector"))]
+    definitions += [taxonomy.read_definition(one) for one in source.get("issue_types") or []]
+    queries = []
+    for number, one in enumerate(source.get("queries") or [], 1):
+        query = {"name": one, "text": one} if isinstance(one, str) else one
+        parse(query["text"])
+        queries.append(QueryBrief(str(number), query.get("name", query["text"]), query["text"]))
+    return Briefing(
+        "analyse",
+        version,
+        brands=tuple(_brand(one) for one in brands),
+        queries=tuple(queries),
+        issue_types=tuple(map(issue_type, definitions)),
+        languages=tuple(source.get("languages") or ("en", "nl")),
+        exclusions=tuple(source.get("exclusions") or ()),
+        order_number_patterns=tuple(source.get("order_number_patterns") or ()),
+        priority=source.get("priority") or {},
+    )
+
+
+def _brand(source: Any) -> BrandBrief:
+    brand = {"name": source} if isinstance(source, str) else dict(source)
+    lists = {name: tuple(brand.get(name) or ()) for name in ("aliases", "handles", "product_lines", "context")}
+    excluded = tuple(brand.get("excluded") or brand.get("exclude") or ())
+    return BrandBrief(id=brand["name"], name=brand["name"], exclude=excluded, **lists)

