@@ -1,5 +1,6 @@
 """The schema's history. `upgrade(url)` brings a database to the present; `head()` names what that is."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from alembic import command
@@ -16,7 +17,8 @@ def _config(database_url: str = "") -> Config:
 
 def upgrade(database_url: str) -> None:
     """Applies what is missing, each migration in its own transaction. `database_url` is one whose role may create roles."""
-    command.upgrade(_config(database_url), "head")
+    with ThreadPoolExecutor(1) as thread:  # alembic runs a loop of its own, which the caller's thread may have already
+        thread.submit(command.upgrade, _config(database_url), "head").result()
 
 
 def head() -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from typing import Literal
 
 from alembic import context
 from sqlalchemy import Connection, text
@@ -18,7 +19,7 @@ def _ours(name: str | None, kind: str, *_: object) -> bool:
     return not (kind == "table" and name is not None and _PARTITION.search(name))
 
 
-def _plain_strings(kind: str, item: object, _: object) -> str | bool:
+def _plain_strings(kind: str, item: object, _: object) -> str | Literal[False]:
     """Writes SQLModel's string type as SQLAlchemy's own, so that a migration does not depend on SQLModel."""
     return "sa.String()" if kind == "type" and type(item).__name__ == "AutoString" else False
 

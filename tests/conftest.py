@@ -25,7 +25,7 @@ _numbers = itertools.count(1)
 def servers() -> Iterator[tuple[str, str]]:
     """(Postgres URL, Valkey URL) of embedded servers that live as long as the run."""
     with tempfile.TemporaryDirectory(prefix="webcare-tests-") as folder:
-        os.chmod(folder, 0o755)  # noqa: S103  # Postgres runs as another user where we are root
+        Path(folder).chmod(0o755)  # Postgres runs as another user where we are root
         with resolved(Settings(data_dir=Path(folder) / "data", database_url="", valkey_url="")) as settings:
             yield settings.database_url, settings.valkey_url
 

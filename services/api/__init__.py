@@ -1,0 +1,1 @@
+"""Working on it: reading, answering, configuring, measuring, and telling the world."""

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from importlib.metadata import PackageNotFoundError, version
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -16,19 +15,31 @@ from starlette.routing import Route
 import migrations
 from services.api.auth import Doorkeeper
 from services.api.docs_pages import docs_routes
-from services.api.limits import BodyLimit
-from services.api.problems import Envelope, reraise
+from services.api.graphql.router import graphql_routes
 from services.api.rest import openapi
 from services.api.rest.routes import ROUTERS
+from shared.kit import version
 from shared.kit.database import Database
 from shared.kit.health import Health
 from shared.kit.jobs import Nudger
+from shared.kit.limits import BodyLimit
+from shared.kit.problems import Envelope, reraise
 from shared.kit.secrets import Vault
 from shared.kit.settings import Settings
 from shared.store import work
+from shared.store.events import API_VERSION
 
 SERVICE = "api"
-EXPOSED = ("ETag", "Link", "RateLimit", "RateLimit-Policy", "Retry-After", "X-Request-Id", "Idempotent-Replayed", "Location")
+EXPOSED = (
+    "ETag",
+    "Link",
+    "RateLimit",
+    "RateLimit-Policy",
+    "Retry-After",
+    "X-Request-Id",
+    "Idempotent-Replayed",
+    "Location",
+)
 STATEMENT_TIMEOUT_S = 15
 
 DUE = Gauge("webcare_jobs_due", "Work that is due.", ("kind",))
@@ -54,7 +65,7 @@ def create_app(settings: Settings) -> FastAPI:
             await database.close()
 
     app = FastAPI(
-        title="Webcare", version=_version(), lifespan=lifespan, openapi_url=None, docs_url=None, redoc_url=None,
+        title="Webcare", version=API_VERSION, lifespan=lifespan, openapi_url=None, docs_url=None, redoc_url=None,
         redirect_slashes=False,
     )  # fmt: skip
     app.state.settings = settings
@@ -65,6 +76,7 @@ def create_app(settings: Settings) -> FastAPI:
         app.include_router(router)
     health = Health(SERVICE, settings, lambda: app.state.database, migrations.head(), [_collect_work])
     app.router.routes += [*health.routes(), Route("/openapi.json", _openapi, include_in_schema=False), *docs_routes()]
+    app.router.routes += graphql_routes()
     app.openapi = lambda: openapi.document(app.version)  # type: ignore[method-assign]  # FastAPI's own way
     _add_layers(app, settings)
     return app
@@ -96,10 +108,3 @@ async def _collect_work(database: Database) -> None:
     for kind, (count, age) in due.items():
         DUE.labels(kind).set(count)
         OLDEST.labels(kind).set(age)
-
-
-def _version() -> str:
-    try:
-        return version("webcare")
-    except PackageNotFoundError:
-        return "0.0.0"

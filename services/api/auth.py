@@ -7,10 +7,10 @@ from types import MappingProxyType
 from uuid import UUID
 
 from services.api.desk.desk import Actor, Desk
-from services.api.limits import Allowance, Buckets
 from shared.kit.database import Database
 from shared.kit.errors import Forbidden, TooMany, Unauthenticated
 from shared.kit.ids import parse_id
+from shared.kit.limits import Allowance, Buckets
 from shared.kit.secrets import Vault
 from shared.kit.settings import Settings
 from shared.models.people import Agent
@@ -95,9 +95,7 @@ class Doorkeeper:
         known = await self._recognise(authorization, client)
         allowance = self._buckets.take(known.id)
         if not allowance.granted:
-            raise TooMany(
-                f"This key may make {allowance.quota} requests a minute.", retry_after=allowance.retry_after
-            )
+            raise TooMany(f"This key may make {allowance.quota} requests a minute.", retry_after=allowance.retry_after)
         agent_id = known.agent_id
         if for_agent:
             agent_id = await self._act_for(known, for_agent)

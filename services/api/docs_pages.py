@@ -1,7 +1,8 @@
 """The documentation pages: Swagger UI at /docs and ReDoc at /redoc, from files of an installed package, no other host asked."""
 
-from hashlib import sha256
 from base64 import b64encode
+from hashlib import sha256
+from html import escape
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -9,6 +10,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
+
+from shared.kit.errors import WebcareError
 
 ASSETS = "/docs/assets"
 _START_SWAGGER = """
@@ -46,6 +49,26 @@ def _policy(*starts: str) -> str:
     )
 
 
+def _all_errors(kind: type[WebcareError] = WebcareError) -> list[type[WebcareError]]:
+    found = [kind]
+    for child in kind.__subclasses__():
+        found += _all_errors(child)
+    return found
+
+
+def _errors_page() -> str:
+    """Every error there is: where the `type` of a problem leads."""
+    known = {one.code: one for one in reversed(_all_errors())}
+    entries = "".join(
+        f'<dt id="{code}"><code>{code}</code> {one.status}: {escape(one.title)}</dt><dd>{escape(one.__doc__ or "")}</dd>'
+        for code, one in sorted(known.items())
+    )
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Errors</title></head>'
+        f"<body><h1>Errors</h1><dl>{entries}</dl></body></html>"
+    )
+
+
 def docs_routes() -> list[BaseRoute]:
     """The routes of the pages and their files."""
     spec = find_spec("fastapi_offline")
@@ -59,7 +82,11 @@ def docs_routes() -> list[BaseRoute]:
     async def redoc(_: Request) -> Response:
         return HTMLResponse(_REDOC, headers={"content-security-policy": _policy(_START_REDOC)})
 
+    async def errors(_: Request) -> Response:
+        return HTMLResponse(_errors_page(), headers={"content-security-policy": _policy()})
+
     return [
+        Route("/docs/errors", errors, include_in_schema=False),
         Route("/docs", swagger, include_in_schema=False),
         Route("/redoc", redoc, include_in_schema=False),
         Mount(ASSETS, StaticFiles(directory=files), name="docs assets"),

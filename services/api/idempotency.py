@@ -70,9 +70,7 @@ class Claim:
     async def release(self) -> None:
         """Gives the key back: the request was refused and changed nothing."""
         async with self.desk.database.read(self.desk.workspace_id) as connection:
-            await idempotency.release(
-                connection, self.desk.workspace_id, self.desk.actor.key_id, self.key, self.token
-            )
+            await idempotency.release(connection, self.desk.workspace_id, self.desk.actor.key_id, self.key, self.token)
 
 
 def fingerprint(*parts: str | bytes | None) -> bytes:
@@ -104,5 +102,7 @@ async def begin(desk: Desk, key: str, request_hash: bytes) -> Claim | Answer:
         raise KeyReused("This Idempotency-Key came with another request before; use a new key for a new request.")
     if known is None or known.status is None or known.body is None:
         wait = 1.0 if known is None else max(1.0, (known.lease_until - clock.now()).total_seconds())
-        raise StillRunning("The first request with this Idempotency-Key still runs; ask again.", retry_after=min(wait, 5))
+        raise StillRunning(
+            "The first request with this Idempotency-Key still runs; ask again.", retry_after=min(wait, 5)
+        )
     return replace(Answer(known.status, bytes(known.body), known.headers or {}), replayed=True)

@@ -170,7 +170,8 @@ def _rows(
                 "engagement": one.engagement.model_dump_json(exclude_none=True) if one.engagement else None,
                 "reach": one.author.followers if one.author else None,
                 "media": _media(one),
-                "country": one.country, "reply": _answer(one, source, received_at, answers), "raw": one.raw, "scope": source.scope, "digest": one.digest(),
+                "country": one.country, "reply": _answer(one, source, received_at, answers), "raw": one.raw,
+                "scope": source.scope, "digest": one.digest(),
             }
         )  # fmt: skip
     return made

@@ -2,14 +2,16 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import UUID
 
 import orjson
 
 from services.ingest import catalog
 from services.ingest.channel import Channel as Network
-from services.ingest.channel import HttpClient
+from services.ingest.channel import ChannelBroken, HttpClient
 from services.ingest.intake import Source
 from shared.kit.database import WriteSession
+from shared.kit.errors import WebcareError
 from shared.kit.secrets import Vault
 from shared.models.channel import Channel
 from shared.models.sealed import channel_secrets
@@ -18,18 +20,34 @@ from shared.store import channel as store
 
 @dataclass(frozen=True, slots=True)
 class Opener:
-    """Opens channels. `http` judges every address; `data_dir` is where a channel may keep files of its own."""
+    """Opens channels. `http` judges every address; `data_dir` is where channels may keep files, each workspace's apart."""
 
     vault: Vault
     http: HttpClient
     data_dir: Path
 
     def network(self, channel: Channel) -> Network:
-        """The network behind a channel. Raises ChannelBroken where what is stored no longer fits its type."""
-        secrets: dict[str, str] = {}
-        if channel.secrets is not None:
-            secrets = orjson.loads(self.vault.open(channel.secrets, channel.workspace_id, channel_secrets(channel.id)))
-        return catalog.open_channel(channel.type, channel.settings, secrets, self.http, data_dir=self.data_dir)
+        """The network behind a channel. Raises ChannelBroken where what is stored no longer fits its type, or cannot be read."""
+        folder = workspace_folder(self.data_dir, channel.workspace_id)
+        try:
+            return catalog.open_channel(
+                channel.type, channel.settings, self._secrets(channel), self.http, data_dir=folder
+            )
+        except WebcareError as wrong:  # sealed with another secret key, or of a type that is no longer there
+            raise ChannelBroken(str(wrong)) from wrong
+
+    def _secrets(self, channel: Channel) -> dict[str, str]:
+        if channel.secrets is None:
+            return {}
+        opened: dict[str, str] = orjson.loads(
+            self.vault.open(channel.secrets, channel.workspace_id, channel_secrets(channel.id))
+        )
+        return opened
+
+
+def workspace_folder(data_dir: Path, workspace_id: UUID) -> Path:
+    """Where the channels of one workspace may keep files: no other workspace's channel reads there, whatever its settings."""
+    return data_dir / str(workspace_id)
 
 
 async def source_of(session: WriteSession, channel: Channel, network: Network) -> Source:

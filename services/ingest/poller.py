@@ -38,6 +38,7 @@ PATIENCE = 3
 """How often in a row a network may be away before it is said that the channel fails."""
 A_PAGE_OF_HISTORY = 200
 """A first page larger than this is history: it does not push aside what is fresh."""
+_WELL = (Health.NEW, Health.OK)
 
 
 class Poller:
@@ -73,6 +74,11 @@ class Poller:
             await self._failed(lease, TryLater("The network took longer than a page may take."))
         except ChannelError as failed:
             await self._failed(lease, failed)
+        except Exception as wrong:  # a mistake of ours; the channel's people hear of it as of any other failure
+            log.exception("reading a channel went wrong", channel_id=str(channel.id), type=channel.type)
+            await self._failed(
+                lease, ChannelBroken(f"Something went wrong on our side ({type(wrong).__name__}); the log says what.")
+            )
         else:
             async with self._database.write(lease.workspace_id) as session:
                 held = await store.held(session, lease)
@@ -93,9 +99,9 @@ class Poller:
                 reason=skipped.reason,
             )
         now, told = clock.now(), list[Fact]()
-        if channel.health == Health.NEW:
+        if channel.last_success_at is None:
             told.append(facts.ChannelConnected(subject_id=channel.id))
-        elif channel.health != Health.OK:
+        if channel.health not in _WELL:
             since = channel.failing_since
             told.append(
                 facts.ChannelRecovered(subject_id=channel.id, detail={"failing_since": since and clock.iso(since)})
@@ -117,7 +123,8 @@ class Poller:
             channel.failing_since = channel.failing_since or now
             channel.health_detail = str(failed)[:1000]
             health, pause = _meaning(failed, channel.failures)
-            if health != channel.health and health is not None:
+            once_more = health == Health.FAILING and channel.health not in _WELL  # it was said, be it more exactly
+            if health is not None and health != channel.health and not once_more:
                 fact = facts.ChannelReauthRequired if health == Health.REAUTH_REQUIRED else facts.ChannelDegraded
                 told.append(fact(subject_id=channel.id, detail={"reason": str(failed)[:1000]}))
                 channel.health = health.value

@@ -3,7 +3,7 @@
 An answer of 202 is given after the commit. One bad item never spoils the others; what is refused is counted and told.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -14,8 +14,8 @@ from starlette.responses import Response
 
 from services.ingest.channel import ChannelBroken, NotGenuine, Push, ReceivesPushes, SkipThis
 from services.ingest.channels.push import split_body
-from services.ingest.incoming_mention import IncomingMention, Rejected, read_mentions
-from services.ingest.intake import Source, Taken, take_in
+from services.ingest.incoming_mention import IncomingMention, Rejected, cleaned, read_mentions
+from services.ingest.intake import Source, take_in
 from services.ingest.opening import Opener, source_of
 from shared.kit import clock, logging
 from shared.kit.database import Database, WriteSession
@@ -33,7 +33,7 @@ log = logging.get(__name__)
 
 MAY_PUSH = frozenset({Role.ADMIN, Role.LEAD, Role.INTEGRATION})
 STRANGERS_PER_MINUTE = 120
-UNKNOWN_CHANNEL = "unknown_channel"
+UNKNOWN_CHANNEL, BROKEN_CHANNEL = "unknown_channel", "broken_channel"
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,21 +167,25 @@ class Receiver:
                 str(name) for one in bad if (name := _channel_name(items[one.index])) is not None
             }
             known = await channels.by_names(session, workspace_id, sorted(named))
-            groups: dict[UUID, tuple[Channel, list[IncomingMention]]] = {}
+            sources, broken = await self._sources(session, known.values())
+            groups: dict[UUID, list[IncomingMention]] = {}
             for index, one in good:
                 channel = known.get(one.channel or "")
                 if channel is None:
                     refused.append(Rejected(index, UNKNOWN_CHANNEL, _which(one.channel)))
+                elif channel.id in broken:
+                    refused.append(Rejected(index, BROKEN_CHANNEL, broken[channel.id]))
                 else:
-                    groups.setdefault(channel.id, (channel, []))[1].append(one)
+                    groups.setdefault(channel.id, []).append(one)
             lost: dict[UUID, int] = {}
             for wrong in bad:
                 name = _channel_name(items[wrong.index])
-                if name is not None and (channel := known.get(name)) is not None:
-                    groups.setdefault(channel.id, (channel, []))
+                if name is not None and (channel := known.get(name)) is not None and channel.id in sources:
+                    groups.setdefault(channel.id, [])
                     lost[channel.id] = lost.get(channel.id, 0) + 1
             results = [
-                await self._store(session, channel, page, lost.get(channel.id, 0)) for channel, page in groups.values()
+                await take_in(session, workspace_id, sources[channel_id], page, rejected=lost.get(channel_id, 0))
+                for channel_id, page in groups.items()
             ]
         return Answer(
             accepted=sum(one.stored + one.updated for one in results),
@@ -191,18 +195,24 @@ class Receiver:
             rejected=tuple(sorted(refused, key=lambda one: one.index)),
         )
 
-    async def _store(
-        self, session: WriteSession, channel: Channel, page: Sequence[IncomingMention], lost: int
-    ) -> Taken:
-        network = self._opener.network(channel)
-        source: Source = await source_of(session, channel, network)
-        return await take_in(session, channel.workspace_id, source, page, rejected=lost)
+    async def _sources(
+        self, session: WriteSession, named: Iterable[Channel]
+    ) -> tuple[dict[UUID, Source], dict[UUID, str]]:
+        """What intake has to know of each channel, and of those that cannot be opened, why."""
+        sources: dict[UUID, Source] = {}
+        broken: dict[UUID, str] = {}
+        for channel in {one.id: one for one in named}.values():
+            try:
+                sources[channel.id] = await source_of(session, channel, self._opener.network(channel))
+            except ChannelBroken as wrong:
+                broken[channel.id] = str(wrong)
+        return sources, broken
 
 
 def _channel_name(item: Any) -> str | None:
     """The channel that a refused item names, if it can be read that far."""
     name = item.get("channel") if isinstance(item, dict) else None
-    return name if isinstance(name, str) else None
+    return cleaned(name).strip() if isinstance(name, str) else None
 
 
 def _which(name: str | None) -> str:

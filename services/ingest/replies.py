@@ -7,7 +7,7 @@ network's client token, by reading back, or by a person; it is never just sent a
 import asyncio
 import contextlib
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -44,7 +44,10 @@ AT_ONCE = 8
 CALL_DEADLINE_S = 30.0
 RENEW_S = 3.0
 LOOKS = (2.0, 10.0, 60.0, 300.0)
-"""When to look for an unknown reply again: seconds after each look. A network that shows what it has shows it by then."""
+"""When to look for an unknown reply again: seconds after each look. A network that shows what it has shows it by then; one that
+cannot be asked is asked on at the pace of the last."""
+PATIENCE = timedelta(hours=24)
+"""For how long a network that cannot be asked is asked again; then a person decides."""
 EARLIER = timedelta(seconds=60)
 """How much the network's clock may be behind ours."""
 
@@ -109,11 +112,11 @@ class Sender:
                 await work.done(session, claim, [work_id])
                 return None
             state: str = reply.state
-            if state == ReplyState.SENDING.value:
-                # The lease of whoever sent it has ended: it died between asking the network and telling us.
-                await acts.unknown(session, reply, "The sender was interrupted while the network was being asked.")
             if state != ReplyState.QUEUED.value:
-                await work.done(session, claim, [work_id])
+                ours = await work.done(session, claim, [work_id])
+                if state == ReplyState.SENDING.value and ours:
+                    # The lease of whoever sent it has ended: it died between asking the network and telling us.
+                    await acts.unknown(session, reply, "The sender was interrupted while the network was being asked.")
                 return None
             try:
                 errand = await self._errand(session, reply, attempt=reply.attempts + 1)
@@ -125,8 +128,9 @@ class Sender:
             await session.flush()
             return errand
 
-    async def _errand(self, session: Any, reply: Reply, *, attempt: int) -> Errand:
-        """Raises SkipThis where the venue does not take it any more, ChannelBroken where its channel cannot carry it."""
+    async def _errand(self, session: Any, reply: Reply, *, attempt: int, asking: bool = False) -> Errand:
+        """Raises SkipThis where the venue does not take it any more, ChannelBroken where its channel cannot carry it. `asking`:
+        it went out before and only its outcome is asked, which a venue tells also when the time to answer is over."""
         channel = await channels.get(session, reply.workspace_id, reply.channel_id)
         if channel is None or channel.status != "active":
             raise ChannelBroken("The channel is paused or gone; the answer cannot be carried.")
@@ -136,7 +140,7 @@ class Sender:
         able = isinstance(network, RepliesPrivately) if private else isinstance(network, RepliesPublicly)
         if not able:
             raise SkipThis(f"A {channel.type} channel carries no {reply.visibility} answers.")
-        if context["rules"]:
+        if context["rules"] and not asking:
             answer = ReplyAnswer.model_validate(context["rules"])
             way = answer.private if private else answer.public
             if not way.open_at(clock.now()):
@@ -200,7 +204,7 @@ class Sender:
                 await work.done(session, claim, [work_id])
                 return
             try:
-                errand = await self._errand(session, reply, attempt=reply.attempts)
+                errand = await self._errand(session, reply, attempt=reply.attempts, asking=True)
             except ChannelError:
                 await work.done(session, claim, [work_id])  # it cannot be asked any more: a person decides
                 return
@@ -214,9 +218,9 @@ class Sender:
             async with self._database.write(claim.workspace_id) as session:
                 await work.done(session, claim, [work_id])
             return
-        await self._settled(claim, work_id, errand, outcome, how, looks)
+        await self._settled(claim, work_id, errand, outcome, how, looks, since)
 
-    async def _find(self, errand: Errand, since: Any) -> Sent | ChannelError:
+    async def _find(self, errand: Errand, since: datetime) -> Sent | ChannelError:
         try:
             async with asyncio.timeout(CALL_DEADLINE_S):
                 found = await errand.network.find_reply(errand.outgoing, private=errand.private, since=since)
@@ -227,15 +231,17 @@ class Sender:
         return found if found is not None else SkipThis("The network does not show it: it was not taken.")
 
     async def _settled(
-        self, claim: Claim, work_id: UUID, errand: Errand, outcome: Sent | ChannelError, how: str, looks: int
-    ) -> None:
-        """Writes what a look brought. "Not there" is believed only at the last look, for a network may be slow to show it."""
+        self, claim: Claim, work_id: UUID, errand: Errand, outcome: Sent | ChannelError, how: str, looks: int,
+        since: datetime,
+    ) -> None:  # fmt: skip
+        """Writes what a look brought. "Not there" is believed only at the last look, for a network may be slow to show it; a
+        network that could not be asked is asked again."""
         conclusive = isinstance(outcome, Sent) or (
             isinstance(outcome, SkipThis) and (how == "client_token" or looks + 1 >= len(LOOKS))
         )
-        if not conclusive and looks + 1 < len(LOOKS):
+        if not conclusive and clock.now() - since < PATIENCE:
             async with self._database.lookup() as connection:
-                await work.look_again(connection, claim, [work_id], after_s=LOOKS[looks])
+                await work.look_again(connection, claim, [work_id], after_s=LOOKS[min(looks, len(LOOKS) - 1)])
             return
         async with self._database.write(claim.workspace_id) as session:
             reply = await store.lock(session, claim.workspace_id, errand.reply_id)

@@ -17,6 +17,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from services.local.daemon import die_with_parent
+from services.local.trouble import LocalTrouble, no_postgres
+from shared.kit.errors import WebcareError
 from shared.kit.settings import Settings
 
 CAN_FORK = platform.system() == "Linux"
@@ -107,8 +109,14 @@ def fork(run: Callable[[], int], forget: Sequence[int] = ()) -> Child:
         sys.stdout = os.fdopen(1, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)
         sys.stderr = os.fdopen(2, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)
         code = run()
-    except BaseException:  # noqa: BLE001  # told and turned into an exit code: nothing may escape
-        sys.excepthook(*sys.exc_info())
+    except (LocalTrouble, WebcareError) as trouble:
+        sys.stderr.write(f"{trouble}\n")
+        code = 1
+    except BaseException as error:  # noqa: BLE001  # told and turned into an exit code: nothing may escape
+        if away := no_postgres(error):
+            sys.stderr.write(f"{away}\n")
+        else:
+            sys.excepthook(*sys.exc_info())
     finally:
         with contextlib.suppress(Exception):
             sys.stdout.flush()

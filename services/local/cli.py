@@ -6,8 +6,8 @@ import sys
 
 import typer
 
-from services.local.commands import files, internal, listening, machine, process, workspaces
-from services.local.trouble import LocalTrouble
+from services.local.commands import files, internal, listening, machine, process, report, workspaces
+from services.local.trouble import LocalTrouble, no_postgres
 
 app = typer.Typer(
     name="webcare",
@@ -31,8 +31,10 @@ app.command("api-worker")(process.api_worker)
 app.command()(process.health)
 app.command()(process.migrate)
 app.command()(listening.watch)
+app.command()(listening.report)
 app.command("import")(files.import_mentions)
 app.command()(files.analyse)
+app.command()(report.report)
 app.add_typer(workspaces.workspace, name="workspace")
 app.add_typer(workspaces.key, name="key")
 app.add_typer(internal.internal, name="internal")
@@ -51,7 +53,10 @@ def main() -> None:
         # imported late: most commands end well, and --help is quick
         from shared.kit.errors import WebcareError
 
-        if not isinstance(error, WebcareError):
+        if isinstance(error, WebcareError):
+            sys.stderr.write(f"{error}\n")
+        elif away := no_postgres(error):
+            sys.stderr.write(f"{away}\n")
+        else:
             raise
-        sys.stderr.write(f"{error}\n")
         sys.exit(1)

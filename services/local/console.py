@@ -14,7 +14,9 @@ _LEFT_OUT = {"event", "level", "ts", "service", "exception", "logger"}
 class Console:
     """Writes to a terminal for people, or to a file as the lines come."""
 
-    def __init__(self, output: TextIO | None = None) -> None:
+    def __init__(self, output: TextIO | None = None, *, verbose: bool = False) -> None:
+        """`verbose`: people also see what happens all the time, such as every request."""
+        self._verbose = verbose
         self._output = output if output is not None else sys.stdout
         self._for_people = self._output.isatty()
 
@@ -32,6 +34,8 @@ class Console:
             # a log file keeps the JSON as it is, which names its process itself
             self._write(line if line.startswith("{") else f"{name:13} | {line}")
             return
+        if not self._verbose and is_everyday(line):
+            return
         prefix = f"\033[{_COLOURS.get(name, 37)}m{name:13}\033[0m | "
         for part in readable(line).splitlines() or [""]:
             self._write(prefix + part)
@@ -43,6 +47,17 @@ class Console:
         except (BrokenPipeError, OSError):  # the terminal was closed; the work goes on
             self._output = open("/dev/null", "w", encoding="utf-8")  # noqa: PTH123, SIM115  # kept for ever
             self._for_people = False
+
+
+def is_everyday(line: str) -> bool:
+    """Whether a log line says what happens all the time: a request was answered, and not with an error of ours."""
+    if '"answered"' not in line:
+        return False
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        return False
+    return bool(entry.get("event") == "answered" and entry.get("level") in ("info", "debug"))
 
 
 def readable(line: str) -> str:

@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-from services.local import health, running
+from services.local import daemon, health, running
 from services.local.console import Console
 from services.local.environment import home_of, make_home
 from services.local.keeper import KINDS, ServerState, keeper_lock, read_state
@@ -60,7 +60,8 @@ def stop(settings: Settings, console: Console) -> int:
         console.say(f"webcare does not run on {home}; nothing to stop.")
         return 0
     found = running.read(home)
-    if found:
+    # a number may be somebody else's by now: the supervisor was killed, and its children are just ending
+    if found and any(daemon.is_running(found.pid, sign) for sign in ("webcare", "services.local")):
         with contextlib.suppress(ProcessLookupError):
             try:
                 os.kill(found.pid, signal.SIGTERM)

@@ -118,8 +118,11 @@ class EmbeddedServer:
                     },
                     start_new_session=True,
                 )
-            # only once it has the lock does the next command see that there is a keeper
-            while not self.is_kept() and self._keeper.poll() is None:
+            # until it has spoken, the next command would take an earlier keeper's last words for its own
+            while self._keeper.poll() is None:
+                state = read_state(self._home, self._kind)
+                if state and state.keeper == self._keeper.pid:
+                    return
                 time.sleep(0.01)
 
 

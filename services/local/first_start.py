@@ -7,15 +7,23 @@ import sys
 from pathlib import Path
 
 from services.local.environment import home_of, kept_secret
+from services.local.trouble import LocalTrouble
 from shared.kit import secrets
 from shared.kit.settings import Settings
 
 
 def migrate(settings: Settings) -> int:
-    """Brings the database to this version's tables. Returns an exit code."""
+    """Brings the database to this version's tables. Returns an exit code. Raises LocalTrouble where it is ahead of us."""
+    from alembic.util import CommandError
+
     import migrations
 
-    migrations.upgrade(settings.database_url)
+    try:
+        migrations.upgrade(settings.database_url)
+    except CommandError as error:
+        raise LocalTrouble(
+            f"The database belongs to another version of webcare: {error}. Run that version, or a newer one."
+        ) from error
     if (home := home_of(settings)).is_dir():
         _schema_file(home).write_text(_schema_known(), encoding="utf-8")
     return 0

@@ -9,8 +9,10 @@ import csv
 import gzip
 import io
 import json
+import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -54,10 +56,23 @@ class MentionFile:
 
     def items(self) -> Iterator[Item]:
         """What stands in the file. Raises LocalTrouble where the file itself is broken."""
+        with self._opened() as (content, raw):
+            yield from self._rows(content, raw) if self._is_csv else self._lines(content, raw)
+
+    def lines(self, progress: Callable[[int], None]) -> Iterator[bytes]:
+        """The file's lines as they are, unpacked; `progress` is told the bytes of the file read so far."""
+        with self._opened() as (content, raw):
+            for line in content:
+                yield line
+                progress(raw.tell())
+
+    @contextmanager
+    def _opened(self) -> Iterator[tuple[BinaryIO, BinaryIO]]:
+        """The content, and the file it comes from."""
         try:
             with self.path.open("rb") as raw:
                 content: BinaryIO = gzip.GzipFile(fileobj=raw) if self._packed else raw  # type: ignore[assignment]
-                yield from self._rows(content, raw) if self._is_csv else self._lines(content, raw)
+                yield content, raw
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             raise LocalTrouble(
                 f"{self.path} is a damaged gzip file: {error}. What stood before that was read."
@@ -89,6 +104,24 @@ class MentionFile:
             if any(cell.strip() for cell in row):
                 yield Item(rows.line_num + 1, _nested(names, row), raw.tell())
         text.detach()
+
+
+@contextmanager
+def writing_whole(output: Path) -> Iterator[BinaryIO]:
+    """A file that is there whole or not at all: one that stands is replaced only at the end. `-` is standard output."""
+    if str(output) == "-":
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
+    draft = output.with_name(f"{output.name}.part")
+    try:
+        with draft.open("wb") as out:
+            yield out
+        draft.replace(output)
+    except OSError as error:
+        raise LocalTrouble(f"{output} cannot be written: {error.strerror}.") from error
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def _object(text: bytes) -> dict[str, Any] | Unreadable:

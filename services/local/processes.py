@@ -17,7 +17,7 @@ from typing import Any
 import uvicorn
 import uvloop
 
-from services.local.trouble import LocalTrouble
+from services.local.trouble import LocalTrouble, no_postgres
 from shared.kit import logging
 from shared.kit.errors import WebcareError
 from shared.kit.settings import Settings
@@ -79,7 +79,10 @@ def run_process(name: str, settings: Settings) -> int:
     except (WebcareError, LocalTrouble) as trouble:
         log.error(str(trouble))
         return 1
-    except Exception:
+    except Exception as error:
+        if away := no_postgres(error):
+            log.error(str(away))
+            return 1
         log.exception("a process ended", process=name)
         return 1
     return 0

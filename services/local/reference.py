@@ -38,7 +38,26 @@ def settings_page() -> str:
     )
 
 
-PAGES: Mapping[str, Callable[[], str]] = {"docs/settings.md": settings_page}
+def openapi_document() -> str:
+    """docs/api/openapi.json: the REST door."""
+    from services.api.app import create_app
+    from services.api.rest import openapi
+
+    return openapi.written(create_app(Settings()).version).decode()
+
+
+def graphql_schema() -> str:
+    """docs/api/schema.graphql: the GraphQL door."""
+    from services.api.graphql.schema import sdl
+
+    return sdl()
+
+
+PAGES: Mapping[str, Callable[[], str]] = {
+    "docs/settings.md": settings_page,
+    "docs/api/openapi.json": openapi_document,
+    "docs/api/schema.graphql": graphql_schema,
+}
 """Each page by its path from the project's root, with what makes it."""
 
 

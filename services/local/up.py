@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import datetime
+from pathlib import Path
 
 from services.local import children, first_start, health, processes, running
 from services.local.children import Child
@@ -234,20 +235,22 @@ def wait_until_ready(settings: Settings, since: datetime) -> int:
 def banner(settings: Settings, admin_key: str, seconds: float | None = None) -> str:
     """What a newcomer needs once everything runs: addresses, the key, three commands."""
     api, ingest = settings.api_url, settings.ingest_url
+    webcare = ".venv/bin/webcare" if Path(".venv/bin/webcare").exists() else "webcare"
+    asked = f'curl -s -H "Authorization: Bearer {admin_key}"'
     return f"""
 webcare is ready{f", after {seconds:.1f} seconds" if seconds else ""}.
 
-  api        {api}        {api}/docs in a browser for REST, {api}/graphql for GraphQL
-  ingest     {ingest}        POST {ingest}/v1/mentions takes mentions in
-  data       {home_of(settings)}
-  admin key  {admin_key}
+  REST        {api}/docs
+  GraphQL     {api}/graphql
+  ingest      {ingest}/v1/mentions
+  data        {home_of(settings)}
+  admin key   {admin_key}
 
 Three things to try, in another terminal:
 
-  export WEBCARE_KEY={admin_key}
-  curl -s -H "Authorization: Bearer $WEBCARE_KEY" "{api}/v1/conversations?limit=3"
-  curl -s -H "Authorization: Bearer $WEBCARE_KEY" "{api}/v1/issues/daily"
-  .venv/bin/webcare watch "KLM" --feed https://news.google.com/rss/search?q=KLM
+  {asked} "{api}/v1/conversations?limit=3"
+  {asked} "{api}/v1/issues/daily"
+  {webcare} watch "KLM"
 
 Ctrl-C stops everything.
 """

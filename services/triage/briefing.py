@@ -151,9 +151,6 @@ async def _backgrounds(
             asked_unanswered=past["unanswered"] if past else 0,
             author_posts_last_hour=sum(1 for at in posts if now - at < timedelta(hours=1)),
             rhythm_deviation=_rhythm(posts),
-            copied_by_authors=len(
-                {like.author for like in likes.get(row["id"], ()) if like.author != row["author_external_id"]}
-            ),
             reviews_last_day=last_day if row["kind"] == "review" else 0,
             reviews_usual_day=usual_day if row["kind"] == "review" else None,
             thread_per_hour=float(threads.get(row["root_external_id"], 0)),

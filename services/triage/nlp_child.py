@@ -4,6 +4,7 @@ It holds no connection and no secret. Whatever a text does to it, its parent kil
 be gone, an alarm of the kernel, which no busy loop can put off, ends it.
 """
 
+import gc
 import json
 import os
 import pickle
@@ -40,6 +41,7 @@ def main() -> None:
     asked = json.loads(sys.argv[1])
     library = Library(asked["models"])
     library.warm(asked["languages"])
+    gc.set_threshold(50_000, 50, 50)  # a batch makes much and leaves nothing: looking for garbage seldom is enough
     _answer(answers, {"ready": os.getpid()})
     briefings: dict[str, Briefing] = {}
     for kind, content in _frames(sys.stdin.buffer):

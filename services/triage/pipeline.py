@@ -1,9 +1,11 @@
 """The order in which a mention is understood, written out, and the runner that carries a batch through it."""
 
 import time
+import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
+from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
 
@@ -23,6 +25,9 @@ from services.triage.stages import (
     spam,
     urgency,
 )
+from shared.kit import logging
+
+log = logging.get(__name__)
 
 PIPELINE: Final[tuple[Stage, ...]] = (
     relevance.assess,
@@ -127,8 +132,16 @@ def _asked(stage: Stage, live: list[Assessment], briefing: Briefing) -> Sequence
         return _held_to_the_contract(stage, live, stage(live, briefing))
     except Exception as error:  # noqa: BLE001  # whatever goes wrong in one stage, no customer is lost over it
         if len(live) == 1:
+            log.warning("a stage failed", stage=stage.name, mention_id=str(live[0].mention_id), error=_where(error))
             return [live[0].failed(stage.name, type(error).__name__)]
     return [_asked(stage, [a], briefing)[0] for a in live]
+
+
+def _where(error: Exception) -> str:
+    """What went wrong and in which line, without the message, which may quote a customer."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    return f"{type(error).__name__}{place}"
 
 
 def _held_to_the_contract(

@@ -4,7 +4,8 @@ Every statement runs as one of two roles that own nothing: `webcare_app` sees th
 `webcare_worker` sees ids and due times of all workspaces. The policies stand in migrations/.
 """
 
-from collections.abc import AsyncIterator, Callable
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, NewType, cast
 from uuid import UUID
@@ -76,8 +77,10 @@ class Database:
         self.after_commit: Callable[[frozenset[str]], None] | None = None
 
     @classmethod
-    async def open(cls, settings: Settings, service: str, *, statement_timeout_s: float = 60) -> "Database":
-        """Connects. Raises what Postgres says when it is away: a starting process ends with that sentence."""
+    async def open(
+        cls, settings: Settings, service: str, *, statement_timeout_s: float = 60, patience_s: float = 30
+    ) -> "Database":
+        """Connects; waits `patience_s` seconds for a Postgres that is just coming back, then raises what it says."""
         url = make_url(settings.database_url)
         timeout = int(statement_timeout_s * 1000)
         engine = create_async_engine(
@@ -89,10 +92,13 @@ class Database:
             connect_args={"server_settings": _server_settings(APP_ROLE, service, timeout), "timeout": 5},
         )
         plain = plain_url(url)
-        reads = await asyncpg.create_pool(
-            plain, min_size=1, max_size=settings.database_read_pool_size, reset=_keep, connection_class=ReadConnection,
-            server_settings=_server_settings(APP_ROLE, service, timeout), timeout=5,
-            max_inactive_connection_lifetime=300,
+        reads = await _patiently(
+            lambda: asyncpg.create_pool(
+                plain, min_size=1, max_size=settings.database_read_pool_size, reset=_keep, connection_class=ReadConnection,
+                server_settings=_server_settings(APP_ROLE, service, timeout), timeout=5,
+                max_inactive_connection_lifetime=300,
+            ),
+            patience_s,
         )  # fmt: skip
         lookups = await asyncpg.create_pool(
             plain, min_size=0, max_size=6, reset=_keep,
@@ -137,6 +143,18 @@ class Database:
                 await connection.fetchval("SELECT 1", timeout=1)
         except AWAY_OR_SLOW as away:
             raise Unavailable("Postgres does not answer.", retry_after=5) from away
+
+
+async def _patiently(connect: Callable[[], Awaitable[asyncpg.Pool]], patience_s: float) -> asyncpg.Pool:
+    """Connects again and again while Postgres is away, up to `patience_s` seconds."""
+    end = asyncio.get_running_loop().time() + patience_s
+    while True:
+        try:
+            return await connect()
+        except AWAY_OR_SLOW:
+            if asyncio.get_running_loop().time() >= end:
+                raise
+            await asyncio.sleep(0.3)
 
 
 def wake_after_commit(session: WriteSession, kind: str) -> None:

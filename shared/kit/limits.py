@@ -97,7 +97,7 @@ class BodyLimit:
         encoding = b""
         for name, value in scope["headers"]:
             if name == b"content-length" and (not value.isdigit() or int(value) > self.limit):
-                raise self._too_large()
+                raise _too_large(self.limit)
             if name == b"content-encoding":
                 encoding = value.strip().lower()
         if encoding not in (b"", b"identity", b"gzip"):
@@ -111,8 +111,9 @@ class BodyLimit:
         reader = _Reader(receive, self, zlib.decompressobj(wbits=31) if encoding == b"gzip" else None)
         await self.app(scope, reader, send)
 
-    def _too_large(self) -> TooLarge:
-        return TooLarge(f"A body may have {self.limit:,} bytes, unpacked. Send less at once.")
+
+def _too_large(limit: int) -> TooLarge:
+    return TooLarge(f"A body may have {limit:,} bytes, unpacked. Send less at once.")
 
 
 class _Reader:
@@ -134,7 +135,7 @@ class _Reader:
             message = {**message, "body": body}
         self._read += len(body)
         if self._read > self._limit.limit:
-            raise self._limit._too_large()
+            raise _too_large(self._limit.limit)
         return message
 
     def _unpacked(self, body: bytes, *, last: bool) -> bytes:
@@ -143,7 +144,7 @@ class _Reader:
         except zlib.error as wrong:
             raise Malformed("The body says it is gzip and is not.") from wrong
         if self._unpacker.unconsumed_tail:
-            raise self._limit._too_large()
+            raise _too_large(self._limit.limit)
         if last and not self._unpacker.eof:
             raise Malformed("The gzip body ends in the middle.")
         return unpacked

@@ -1,6 +1,6 @@
 """Every answer in its envelope, and everything that went wrong as a problem (RFC 9457): a sentence, a code, a place.
 
-One ASGI layer around both doors: it gives the request its id and its trace, adds the headers that all answers carry, counts
+One ASGI layer around every app: it gives the request its id and its trace, adds the headers that all answers carry, counts
 and times them, and turns exceptions into problems, so that no stack trace and no other form of error leaves the house.
 """
 
@@ -51,7 +51,7 @@ class MethodNotAllowed(WebcareError):
 
 
 class Envelope:
-    """The outermost layer of the api."""
+    """The outermost layer of an app."""
 
     def __init__(self, app: App) -> None:
         self.app = app

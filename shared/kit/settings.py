@@ -83,9 +83,6 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(
         default=5_000_000, ge=1_000, description="The largest request body that is read, unpacked, in bytes."
     )
-    max_mentions_per_request: int = Field(
-        default=5_000, ge=1, description="The most mentions that one `POST /v1/mentions` may carry."
-    )
     requests_per_minute: int = Field(
         default=1_200, ge=1, description="How many requests a minute one API key may make before it gets a 429."
     )

@@ -23,7 +23,8 @@ different runs: give the runs to one PhraseMatcher and join what it finds (the n
 behind the one before, no sentence ends between). A Matcher pattern per spelling was measured at 20 documents a second.
 
 1. A *negatable* spelling does not count where it is negated: a negation word governs it (`Negation.governs` on the
-   tokens before it in its sentence) or stands in one of its gaps. "no outage", "was never late", "ik zeg niet op".
+   tokens before it in its sentence) or denies it from one of its gaps (`Negation.denies_within`). "no outage", "was
+   never late", "ik zeg niet op".
 2. A spelling that holds a negation word itself ("doet het niet", "no signal") is by default not negatable.
    ``{phrase: …, negatable: false}`` in the file says so for all spellings of a phrase.
 3. ``unless`` phrases, of one phrase or of the whole type, undo a hit whose span they overlap by a token or more:
@@ -132,11 +133,17 @@ class Negation:
 
     words: frozenset[str]
     not_negations: tuple[tuple[str, ...], ...]  # "not only", "geen wonder": the first word negates nothing here
+    of_nouns: frozenset[str]  # those of `words` that deny the noun behind them and nothing else
     breaks: frozenset[str]  # words that begin a new clause: what stands before them governs nothing behind
 
     def holds(self, word: str) -> bool:
         """Whether this folded word (or token) says no: "never", "n't", "doesn't", "geen"."""
         return word in self.words or word.endswith("n't")
+
+    def denies_within(self, word: str) -> bool:
+        """Whether this folded word, standing in a gap of a hit, denies the hit: "zeg .. niet .. op". Words like "without"
+        deny only the noun behind them: "cancelled my flight without a word"."""
+        return self.holds(word) and word not in self.of_nouns
 
     def governs(self, before: Sequence[str]) -> int | None:
         """The index, in the folded tokens that precede a hit in its sentence, of the negation word that governs the
@@ -196,8 +203,8 @@ def negations(language: str) -> Negation:
     except KeyError:
         raise TaxonomyError(f"There are no words for {language!r}; choose one of: {', '.join(LANGUAGES)}.") from None
     apparent = tuple(tuple(fold(line).split()) for line in lines_of(source["not_negations"]))
-    words, breaks = (frozenset(fold(source[field]).split()) for field in ("words", "breaks"))
-    return Negation(words, apparent, breaks)
+    words, of_nouns, breaks = (frozenset(fold(source[field]).split()) for field in ("words", "of_nouns", "breaks"))
+    return Negation(words, apparent, of_nouns, breaks)
 
 
 @cache

@@ -58,6 +58,7 @@ def read_definition(source: Mapping[str, Any]) -> IssueTypeDefinition:
     name, severity, parent = source.get("name"), source.get("severity"), source.get("parent")
     if not isinstance(name, Mapping) or not all(name.get(one) and isinstance(name[one], str) for one in LANGUAGES):
         raise TaxonomyError(f"Issue type {key} needs a `name` in each of: {', '.join(LANGUAGES)}.")
+    refuse_unknown(name, set(LANGUAGES), f"`name` of issue type {key}")
     if isinstance(severity, bool) or not isinstance(severity, int) or not 1 <= severity <= 5:
         raise TaxonomyError(f"Issue type {key} needs a `severity` from 1 to 5; not {severity!r}.")
     if parent is not None and (not isinstance(parent, str) or not _KEY.fullmatch(parent)):

@@ -64,7 +64,9 @@ async def get(session: WriteSession, workspace_id: UUID, channel_id: UUID) -> Ch
 
 async def by_names(session: WriteSession, workspace_id: UUID, names: Sequence[str]) -> dict[str, Channel]:
     """Channels by what callers call them: their name (in any case) or their id; as it was asked for → channel."""
-    asked = {name.casefold(): name for name in names}
+    asked: dict[str, list[str]] = {}
+    for name in names:
+        asked.setdefault(name.lower(), []).append(name)
     rows = (
         await session.execute(
             select(Channel).where(
@@ -78,9 +80,8 @@ async def by_names(session: WriteSession, workspace_id: UUID, names: Sequence[st
     ).scalars()
     found: dict[str, Channel] = {}
     for row in rows:
-        for key in (row.name.casefold(), str(row.id)):
-            if key in asked:
-                found[asked[key]] = row
+        for key in (row.name.lower(), str(row.id)):
+            found.update(dict.fromkeys(asked.get(key, ()), row))
     return found
 
 

@@ -92,13 +92,14 @@ class _Figures:
     def conditions(self) -> str:
         return " AND ".join(self.where)
 
-    def filled(self, inner: str, zeros: Sequence[str], split: bool) -> str:
-        """The figures, with the steps in which there was nothing where the list is one series."""
+    def filled(self, inner: str, counts: Sequence[str], others: Sequence[str], split: bool) -> str:
+        """The figures, with the steps in which there was nothing where the list is one series: counts are nought there, the
+        others null."""
         if self.step is None or split:
             return f"SELECT * FROM ({inner}) f ORDER BY at, key NULLS FIRST"
-        coalesced = ", ".join(f"coalesce(f.{name}, 0) AS {name}" for name in zeros)
+        columns = [f"coalesce(f.{name}, 0) AS {name}" for name in counts] + [f"f.{name}" for name in others]
         return f"""
-            SELECT s.at, NULL::text AS key, f.*, {coalesced}
+            SELECT s.at, NULL::text AS key, {", ".join(columns)}
             FROM generate_series(date_trunc('{self.step}', $1::timestamptz, $3), $2::timestamptz - interval '1 microsecond',
                                  interval '1 {self.step}', $3) AS s(at)
             LEFT JOIN ({inner}) f ON f.at = s.at ORDER BY s.at
@@ -124,7 +125,7 @@ async def volume(connection: asyncpg.Connection, period: Period) -> list[dict[st
                count(*) FILTER (WHERE a.duplicate_of IS NULL)::int AS originals, coalesce(sum(m.reach), 0)::bigint AS reach
         FROM {_MENTIONS} {figures.split} WHERE {figures.conditions()} GROUP BY 1, 2
     """
-    return await _rows(connection, figures, inner, ("count", "authors", "originals", "reach"), period.by is not None)
+    return await _rows(connection, figures, inner, period, ("count", "authors", "originals", "reach"))
 
 
 async def sentiment(connection: asyncpg.Connection, period: Period) -> list[dict[str, Any]]:
@@ -139,21 +140,21 @@ async def sentiment(connection: asyncpg.Connection, period: Period) -> list[dict
         FROM {_MENTIONS} {figures.split} WHERE {figures.conditions()} AND coalesce(a.disposition, '') <> 'dismissed'
         GROUP BY 1, 2
     """
-    zeros = ("positive", "neutral", "negative", "unknown")
-    return await _rows(connection, figures, inner, zeros, period.by is not None)
+    return await _rows(connection, figures, inner, period, ("positive", "neutral", "negative", "unknown"), ("score",))
 
 
 async def share_of_voice(connection: asyncpg.Connection, period: Period) -> list[dict[str, Any]]:
     """Each brand's part of what is said about any brand: `key` the brand, `count`, `share` 0..1 of its step."""
     figures = _of_mentions(period)
     inner = f"""
-        SELECT v.at, v.key, v.count, round(v.count / sum(v.count) OVER (PARTITION BY v.at), 6)::float8 AS share FROM (
+        SELECT v.at, v.key, v.count, round(v.count::numeric / sum(v.count) OVER (PARTITION BY v.at), 6)::float8 AS share FROM (
             SELECT {figures.bucket} AS at, b.name AS key, count(*)::int AS count
             FROM {_MENTIONS} JOIN brand b ON b.workspace_id = m.workspace_id AND b.id = ANY(a.brand_ids)
             WHERE {figures.conditions()} AND a.disposition <> 'dismissed' GROUP BY 1, 2
         ) v
     """
-    return await _rows(connection, figures, inner, (), True)
+    found = await connection.fetch(f"SELECT * FROM ({inner}) f ORDER BY at, key", *figures.values)
+    return [dict(row) for row in found]
 
 
 async def response_times(connection: asyncpg.Connection, period: Period) -> list[dict[str, Any]]:
@@ -176,7 +177,7 @@ async def response_times(connection: asyncpg.Connection, period: Period) -> list
             WHERE {figures.conditions()}
         ) w GROUP BY 1, 2
     """
-    return await _rows(connection, figures, inner, ("conversations", "answered"), period.by is not None)
+    return await _rows(connection, figures, inner, period, ("conversations", "answered"), ("median", "p90", "mean"))
 
 
 async def promises(connection: asyncpg.Connection, period: Period) -> list[dict[str, Any]]:
@@ -206,9 +207,11 @@ async def workload(connection: asyncpg.Connection, since: datetime, until: datet
 
 
 async def _rows(
-    connection: asyncpg.Connection, figures: _Figures, inner: str, zeros: Sequence[str], split: bool
-) -> list[dict[str, Any]]:
-    found = await connection.fetch(figures.filled(inner, zeros, split), *figures.values)
+    connection: asyncpg.Connection, figures: _Figures, inner: str, period: Period, counts: Sequence[str],
+    others: Sequence[str] = (),
+) -> list[dict[str, Any]]:  # fmt: skip
+    statement = figures.filled(inner, counts, others, period.by is not None)
+    found = await connection.fetch(statement, *figures.values)
     return [dict(row) for row in found]
 
 

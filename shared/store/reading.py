@@ -259,9 +259,9 @@ async def read_page(
     )
     row = await connection.fetchrow(sql, *statement.values)
     assert row is not None  # an aggregate always has its row
-    keys = row["keys"] or []
-    shown = keys[: page.limit]
-    cursor = encode_cursor((order_name, *orjson.loads(shown[-1]))) if len(keys) > page.limit else None
+    found = row["keys"] or []
+    shown = found[: page.limit]
+    cursor = encode_cursor((order_name, *orjson.loads(shown[-1]))) if len(found) > page.limit else None
     return Slice(row["data"].encode(), cursor, order_name, shown)
 
 

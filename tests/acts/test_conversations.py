@@ -26,7 +26,7 @@ async def arrive(database: Database, workspace_id: UUID, *arrivals: Arrival) -> 
 
 async def rows(database: Database, workspace_id: UUID, table: str, order: str = "id") -> Sequence[Any]:
     async with database.read(workspace_id) as connection:
-        return await connection.fetch(f"SELECT * FROM {table} ORDER BY {order}")  # noqa: S608  # a test's own names
+        return await connection.fetch(f"SELECT * FROM {table} ORDER BY {order}")  # a test's own names
 
 
 async def told(database: Database, workspace_id: UUID) -> list[str]:

@@ -33,16 +33,21 @@ async def test_each_role_may_do_what_the_table_says_and_nothing_else(world: Worl
         path = path.replace("{key}", "none").replace("{week}", "2026-W01")
         answer = await world.call(operation.method, path, {} if operation.takes else None, role=role)
         allowed = operation.action in ROLES[role]
-        assert (answer.status_code != 403 or answer.json()["code"] != "forbidden") == allowed, (operation.id, answer.text)
+        assert (answer.status_code != 403 or answer.json()["code"] != "forbidden") == allowed, (
+            operation.id,
+            answer.text,
+        )
 
 
 async def test_a_key_is_shown_once_and_works_until_it_is_revoked(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keys, "KEPT_S", 0.0)
     made = await world.post("/v1/api-keys", {"name": "CRM", "role": "analyst"})
     key = made["key"]
-    assert key.startswith("wc_live_") and made["prefix"] == key[:16]
+    assert key.startswith("wc_live_")
+    assert made["prefix"] == key[:16]
     shown = await world.get(f"/v1/api-keys/{made['id']}")
-    assert "key" not in shown and "hash" not in shown
+    assert "key" not in shown
+    assert "hash" not in shown
     assert (await world.call("GET", "/v1/brands", key=key)).status_code == 200
     assert (await world.get(f"/v1/api-keys/{made['id']}"))["last_used_at"] is not None
     assert (await world.call("DELETE", f"/v1/api-keys/{made['id']}")).status_code == 204
@@ -57,7 +62,8 @@ async def test_a_key_does_not_revoke_itself(world: World) -> None:
 
 async def test_an_expired_key_and_one_letter_off(world: World) -> None:
     made = await world.post(
-        "/v1/api-keys", {"name": "short", "role": "analyst", "expires_at": (clock.now() + timedelta(days=1)).isoformat()}
+        "/v1/api-keys",
+        {"name": "short", "role": "analyst", "expires_at": (clock.now() + timedelta(days=1)).isoformat()},
     )
     assert (await world.call("GET", "/v1/brands", key=made["key"])).status_code == 200
     assert (await world.call("GET", "/v1/brands", key=made["key"][:-1] + "!")).status_code == 401
@@ -113,7 +119,8 @@ async def test_guessing_keys_from_one_address_is_slowed(client: httpx.AsyncClien
         (await client.get("/v1/brands", headers={"authorization": f"Bearer wc_live_{n:040d}"})).status_code
         for n in range(130)
     ]
-    assert statuses[0] == 401 and statuses[-1] == 429
+    assert statuses[0] == 401
+    assert statuses[-1] == 429
 
 
 async def test_a_key_of_the_operators_choice_is_made_once(world: World) -> None:

@@ -1,7 +1,7 @@
 """A workspace with one of everything, and callers of every role: what tests of the doors begin with."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -21,6 +21,7 @@ from shared.models.channel import Channel
 from shared.models.conversation import Priority
 from shared.models.mention import Assessment
 from shared.models.people import Agent
+from shared.models.reply_rules import ReplyRules
 from shared.models.workspace import Role
 from tests.builders import an_arrival, an_item, taken
 
@@ -43,7 +44,7 @@ VENUE = {
     },
     "reply_rules": {"public": {"lengths": [{"limit": 60}], "threads": True}},
 }  # fmt: skip
-FINDINGS = {
+FINDINGS: dict[str, object] = {
     "language": {"value": "en", "confidence": 0.9, "why": "words", "decided_by": "language", "version": "1"},
     "sentiment": {
         "value": "negative", "score": -0.6, "confidence": 0.8, "why": "'broken'", "decided_by": "sentiment", "version": "1",
@@ -79,7 +80,7 @@ class World:
 
     async def call(
         self, method: str, path: str, body: Any = None, *, role: Role = Role.ADMIN, key: str | None = None,
-        headers: Mapping[str, str] | None = None, content: bytes | None = None,
+        headers: Mapping[str, str] | None = None, content: bytes | AsyncIterator[bytes] | None = None,
     ) -> httpx.Response:  # fmt: skip
         """Calls an operation as somebody of that role."""
         sent = {"authorization": f"Bearer {key or self.keys[role]}", **(headers or {})}
@@ -103,7 +104,8 @@ class World:
     async def a_channel(self, **fields: Any) -> Channel:
         """A channel of the venue."""
         channel = Channel(
-            workspace_id=self.workspace_id, **{"type": "venue", "name": f"c-{ids.new_id().hex[-12:]}", "settings": {"page": "x1"}, **fields}
+            workspace_id=self.workspace_id,
+            **{"type": "venue", "name": f"c-{ids.new_id().hex[-12:]}", "settings": {"page": "x1"}, **fields},
         )
         async with self.database.write(self.workspace_id) as session:
             session.add(channel)
@@ -113,7 +115,8 @@ class World:
         """A mention that came in and waits for triage."""
         where = channel or await self.a_channel()
         external_id = ids.new_id().hex
-        await taken(self.database, self.workspace_id, where, an_item(external_id, said, **fields))
+        rules = ReplyRules.model_validate(VENUE["reply_rules"])
+        await taken(self.database, self.workspace_id, where, an_item(external_id, said, **fields), rules=rules)
         async with self.database.read(self.workspace_id) as connection:
             found: UUID = await connection.fetchval("SELECT id FROM mention WHERE external_id = $1", external_id)
         return found
@@ -156,7 +159,9 @@ class World:
 async def a_world(database: Database, client: httpx.AsyncClient, slug: str | None = None) -> World:
     """A new workspace as `create_workspace` makes it, with a key of every role and an agent."""
     name = slug or f"w-{ids.new_id().hex[-12:]}"
-    workspace_id = await workspaces.create_workspace(database, name, name, timezone="Europe/Amsterdam", sectors=["telecom"])
+    workspace_id = await workspaces.create_workspace(
+        database, name, name, timezone="Europe/Amsterdam", sectors=["telecom"]
+    )
     world = World(database, client, workspace_id)
     agent = Agent(workspace_id=workspace_id, name="Jo Doe", initials="JD", languages=["en", "nl"], presence="online")
     async with database.write(workspace_id) as session:

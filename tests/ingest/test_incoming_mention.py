@@ -210,7 +210,7 @@ VALUES = st.recursive(
 FIELDS = st.sampled_from(sorted(IncomingMention.model_fields))
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.dictionaries(FIELDS, VALUES, max_size=5), st.booleans())
 def test_nothing_that_is_sent_breaks_the_doorstep(fields: dict[str, Any], complete: bool) -> None:
     good, bad = read_mentions([{**LEAST, **fields} if complete else fields, LEAST])

@@ -454,6 +454,8 @@ async def test_a_big_feed_does_not_hold_up_the_others() -> None:
             longest = max(longest, time.perf_counter() - started)
 
     watching = asyncio.create_task(others())
+    started = time.perf_counter()
     await site.channel().page(None)
+    took = time.perf_counter() - started
     watching.cancel()
-    assert longest < 0.5
+    assert longest < took / 2  # read in the event loop, it would be all of it

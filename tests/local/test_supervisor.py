@@ -171,6 +171,21 @@ def test_a_json_log_line_is_laid_out_for_reading() -> None:
     assert readable('["a list"]') == '["a list"]'
 
 
+def test_a_terminal_shows_no_request_that_went_well_unless_asked() -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    request = '{"event": "answered", "status": 200, "level": "info", "service": "api"}'
+    failed = '{"event": "answered", "status": 500, "level": "error", "service": "api"}'
+    quiet, verbose = Terminal(), Terminal()
+    for line in (request, failed):
+        Console(quiet).heard("api", line)
+        Console(verbose, verbose=True).heard("api", line)
+    assert ("status=200" in quiet.getvalue(), "status=500" in quiet.getvalue()) == (False, True)
+    assert ("status=200" in verbose.getvalue(), "status=500" in verbose.getvalue()) == (True, True)
+
+
 def test_a_log_file_keeps_json_as_it_is_and_names_who_wrote_the_rest() -> None:
     output = io.StringIO()
     console = Console(output)

@@ -106,7 +106,7 @@ def _html(draw: st.DrawFn, depth: int = 3) -> str:
     return f'<{tag} title="{quoted}">{inner}</{tag}>'
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(_html())
 def test_the_words_are_those_that_a_browsers_parser_finds(source: str) -> None:
     """On tidy HTML a full HTML5 parser is the oracle: the same characters, blanks aside."""
@@ -116,7 +116,7 @@ def test_the_words_are_those_that_a_browsers_parser_finds(source: str) -> None:
     assert "".join(plain_text(source).split()) == "".join(theirs.split())
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.text("<>/!-&;#x'\" abpre[]CDATA\n\ud800\x00", max_size=80))
 def test_nothing_breaks_it(source: str) -> None:
     text = plain_text(source)

@@ -50,7 +50,7 @@ async def test_a_partition_cannot_be_read_by_name(database: Database) -> None:
     async with database.read(workspace_id) as connection:
         for table in ("mention_default", "event_default", "assessment_default"):
             with pytest.raises(asyncpg.InsufficientPrivilegeError):
-                await connection.fetch(f"SELECT * FROM {table}")  # noqa: S608  # a test's own names
+                await connection.fetch(f"SELECT * FROM {table}")  # a test's own names
 
 
 async def test_readers_of_two_workspaces_share_connections_and_see_their_own(database: Database) -> None:
@@ -82,7 +82,7 @@ async def test_a_worker_sees_ids_and_nobodys_words(database: Database) -> None:
         assert await connection.fetchval("SELECT count(*) FROM work WHERE workspace_id = $1", workspace_id) == 1
         for table in ("mention", "author", "brand", "reply", "event"):
             with pytest.raises(asyncpg.InsufficientPrivilegeError):
-                await connection.fetch(f"SELECT * FROM {table}")  # noqa: S608  # a test's own names
+                await connection.fetch(f"SELECT * FROM {table}")  # a test's own names
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await connection.fetch("SELECT secrets FROM channel")
 

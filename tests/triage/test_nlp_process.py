@@ -9,8 +9,8 @@ import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-import psutil
 import pytest
 import pytest_asyncio
 
@@ -39,6 +39,9 @@ async def child() -> AsyncIterator[NlpProcess]:
         await child.close()
 
 
+MANY = [f"no internet since {n} o'clock and nobody answers the telephone" for n in range(1_500)]
+
+
 def a_batch(*texts: str) -> list[Assessment]:
     return [a_mention(text, owned=True) for text in texts]
 
@@ -63,16 +66,16 @@ async def test_a_text_that_hangs_is_killed_at_the_deadline_and_its_neighbours_go
     behind = asyncio.create_task(child.assess(a_batch("behind"), BRIEFING, 10))
     with pytest.raises(TimedOut, match="longer than 1 s"):
         await poisoned
-    assert time.monotonic() - began < 2.5
+    assert time.monotonic() - began < 5
     (answer,) = await behind
     assert answer.disposition == "engage"
     assert child.pid != first
     assert child.restarts == restarts + 1
-    assert not psutil.pid_exists(first or 0)
+    assert not _alive(first)
 
 
 async def test_the_deadline_does_not_run_while_another_batch_is_read(child: NlpProcess) -> None:
-    texts = [f"no internet since {n} o'clock and nobody answers the telephone" for n in range(600)]
+    texts = MANY[:600]
     slow = asyncio.create_task(child.assess(a_batch(*texts), BRIEFING, 60))
     await asyncio.sleep(0.05)
     quick = await child.assess(a_batch("quick"), BRIEFING, 0.7)
@@ -83,7 +86,7 @@ async def test_the_deadline_does_not_run_while_another_batch_is_read(child: NlpP
 async def test_a_child_that_is_killed_is_said_to_have_died_and_started_again(child: NlpProcess) -> None:
     await child.assess(a_batch("warm"), BRIEFING, 10)
     assert child.pid
-    waiting = asyncio.create_task(child.assess(a_batch(*["no internet again"] * 2_000), BRIEFING, 60))
+    waiting = asyncio.create_task(child.assess(a_batch(*MANY), BRIEFING, 60))
     await asyncio.sleep(1.0)
     os.kill(child.pid, signal.SIGKILL)
     with pytest.raises(ChildDied, match="SIGKILL") as died:
@@ -92,18 +95,21 @@ async def test_a_child_that_is_killed_is_said_to_have_died_and_started_again(chi
     assert len(await child.assess(a_batch("again"), BRIEFING, 10)) == 1
 
 
-async def test_a_briefing_is_sent_once_and_again_when_it_changed(child: NlpProcess) -> None:
-    sizes: list[int] = []
+async def test_a_briefing_is_sent_once_and_again_when_it_changed(
+    child: NlpProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kinds: list[str] = []
     write = child._write
-    child._write = lambda to, frame: (sizes.append(len(frame[0])), write(to, frame))[1]  # type: ignore[method-assign, func-returns-value]
+
+    def noted(to: Any, frame: tuple[str, Any]) -> None:
+        kinds.append(frame[0])
+        write(to, frame)
+
+    monkeypatch.setattr(child, "_write", noted)
     one, two = (replace(BRIEFING, workspace_id="told", version=version) for version in "12")
-    try:
-        for briefing in (one, one, two, two):
-            await child.assess(a_batch("hello"), briefing, 10)
-    finally:
-        child._write = write  # type: ignore[method-assign]
-    assert sizes.count(len("briefing")) == 2
-    assert sizes.count(len("batch")) == 4
+    for briefing in (one, one, two, two):
+        await child.assess(a_batch("hello"), briefing, 10)
+    assert (kinds.count("briefing"), kinds.count("batch")) == (2, 4)
 
 
 async def test_a_new_brand_is_heard_from_its_briefing_on(child: NlpProcess) -> None:
@@ -144,7 +150,7 @@ async def test_a_model_that_is_not_there_is_said_at_the_start(capfd: pytest.Capt
 async def test_who_waits_when_it_is_closed_is_told_and_it_stays_closed() -> None:
     child = NlpProcess()
     await child.start()
-    waiting = asyncio.create_task(child.assess(a_batch(*["no internet"] * 2_000), BRIEFING, 60))
+    waiting = asyncio.create_task(child.assess(a_batch(*MANY), BRIEFING, 60))
     await asyncio.sleep(0.5)
     pid = child.pid
     await child.close()
@@ -152,11 +158,14 @@ async def test_who_waits_when_it_is_closed_is_told_and_it_stays_closed() -> None
         await waiting
     with pytest.raises(NlpUnavailable):
         await child.assess(a_batch("more"), BRIEFING, 10)
-    assert not psutil.pid_exists(pid or 0)
+    assert not _alive(pid)
 
 
 async def test_the_child_holds_no_secret(child: NlpProcess) -> None:
-    names = set(psutil.Process(child.pid).environ())
+    environment = Path(f"/proc/{child.pid}/environ")
+    if not environment.exists():
+        pytest.skip("this system does not show a process's environment")
+    names = [entry.partition("=")[0] for entry in environment.read_text().split("\0")]
     assert os.environ["WEBCARE_SECRET_KEY"]
     assert not [name for name in names if name.startswith("WEBCARE_")]
 
@@ -211,8 +220,12 @@ async def test_the_child_does_not_outlive_its_parent(doing: str) -> None:
             os.kill(pid, signal.SIGKILL)
 
 
-def _alive(pid: int) -> bool:
+def _alive(pid: int | None) -> bool:
+    """Whether the process runs; one that has ended and that nobody has reaped does not."""
+    assert pid
     try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
+        os.kill(pid, 0)
+    except ProcessLookupError:
         return False
+    stat = Path(f"/proc/{pid}/stat")
+    return not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] != "Z"

@@ -45,7 +45,9 @@ async def change_conversation(
     told: list[facts.Fact] = []
     about: dict[str, Any] = {"subject_id": conversation.id, "conversation_id": conversation.id}
     before = {name: getattr(conversation, name) for name in changed}
-    plain = {name: value for name, value in changed.items() if name not in ("status", "priority") and before[name] != value}
+    plain = {
+        name: value for name, value in changed.items() if name not in ("status", "priority") and before[name] != value
+    }
     for name, value in plain.items():
         setattr(conversation, name, value)
     if plain:
@@ -56,9 +58,7 @@ async def change_conversation(
         told.append(facts.ConversationRouted(**about, detail=detail))
     await outbox.add(desk.session, desk.workspace_id, told)
     if "priority" in changed and changed["priority"] != before["priority"]:
-        await acts.prioritise(
-            desk.session, conversation, Priority(changed["priority"]), actor=desk.actor.said()
-        )
+        await acts.prioritise(desk.session, conversation, Priority(changed["priority"]), actor=desk.actor.said())
     await _change_status(desk, conversation, changed.get("status"))
     return conversation.id
 
@@ -179,5 +179,7 @@ def _words(value: Any, pointer: str) -> list[str]:
     if not isinstance(value, list) or len(value) > 100:
         raise Invalid(f"{pointer[1:]} must be a list of at most 100 words.", errors=[(pointer, "is no such list")])
     if not all(isinstance(one, str) and 0 < len(one.strip()) <= 100 for one in value):
-        raise Invalid(f"{pointer[1:]} must be words of 1 to 100 characters.", errors=[(pointer, "holds something else")])
+        raise Invalid(
+            f"{pointer[1:]} must be words of 1 to 100 characters.", errors=[(pointer, "holds something else")]
+        )
     return list(dict.fromkeys(one.strip() for one in value))

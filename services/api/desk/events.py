@@ -17,9 +17,7 @@ async def read_feed(
     """Events after a position, the oldest first. `types` are names, `noun.*` or `*`. Raises Gone where they have expired."""
     size = USUAL_FEED_PAGE if limit is None else limit
     if not 1 <= size <= LARGEST_FEED_PAGE:
-        raise Invalid(
-            f"limit must be from 1 to {LARGEST_FEED_PAGE}.", errors=[("/limit", f"{size} is out of range")]
-        )
+        raise Invalid(f"limit must be from 1 to {LARGEST_FEED_PAGE}.", errors=[("/limit", f"{size} is out of range")])
     async with desk.reading() as connection:
         return await events.page(
             connection, after=after, limit=size, types=list(types) or None, conversation_id=conversation_id

@@ -21,7 +21,9 @@ async def create_api_key(desk: Desk, given: Mapping[str, Any]) -> tuple[UUID, st
     await fields.must_exist(desk, Agent, [asked.agent_id], "/agent_id")
     if asked.expires_at is not None:
         if asked.expires_at.tzinfo is None:
-            raise Invalid("expires_at needs its zone, as 2026-12-31T00:00:00Z.", errors=[("/expires_at", "has no zone")])
+            raise Invalid(
+                "expires_at needs its zone, as 2026-12-31T00:00:00Z.", errors=[("/expires_at", "has no zone")]
+            )
         if asked.expires_at <= clock.now():
             raise Invalid("A key cannot expire in the past.", errors=[("/expires_at", "is in the past")])
     key_id, key = ids.new_id(), new_api_key()

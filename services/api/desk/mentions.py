@@ -28,9 +28,7 @@ async def correct_mention(desk: Desk, mention_id: UUID, given: Mapping[str, Any]
     fields.refuse_others(given, ("finding", "value", "note"))
     name = given.get("finding")
     if not isinstance(name, str) or name not in CORRECTABLE:
-        raise Invalid(
-            "Say which finding is wrong.", errors=[("/finding", f"is none of {', '.join(CORRECTABLE)}")]
-        )
+        raise Invalid("Say which finding is wrong.", errors=[("/finding", f"is none of {', '.join(CORRECTABLE)}")])
     if "value" not in given:
         raise Invalid("Say what is right.", errors=[("/value", "is missing")])
     note = fields.take_text(given, "note", most=2_000, required=False)
@@ -89,7 +87,9 @@ def _language(found: Found, value: Any, said: _Said) -> Corrected:
 
 
 def _sentiment(found: Found, value: Any, said: _Said) -> Corrected:
-    score = {"positive": 1.0, "neutral": 0.0, "negative": -1.0}.get(_one_of("positive", "neutral", "negative")(value), 0.0)
+    score = {"positive": 1.0, "neutral": 0.0, "negative": -1.0}.get(
+        _one_of("positive", "neutral", "negative")(value), 0.0
+    )
     return said.finding(value, score=score), {"sentiment": value, "sentiment_score": score}
 
 

@@ -47,7 +47,9 @@ async def read_series(
         raise Invalid(f"{series} cannot be split by {by}.", errors=[("/by", f"is none of {', '.join(known)}")])
     for name in narrowed or {}:
         if name not in known:
-            raise Invalid(f"{series} cannot be narrowed by {name}.", errors=[(f"/{name}", f"known: {', '.join(known)}")])
+            raise Invalid(
+                f"{series} cannot be narrowed by {name}.", errors=[(f"/{name}", f"known: {', '.join(known)}")]
+            )
     step: Step | None = None if group == "none" else group  # type: ignore[assignment]  # looked at in period_of
     async with desk.reading() as connection:
         zone = await workspaces.timezone(connection)

@@ -72,7 +72,9 @@ async def _read(desk: Desk, asked: AgentFields) -> AgentFields:
     for place, skill in enumerate(asked.skills):
         name, kind, level = skill.get("name"), skill.get("kind"), skill.get("level", 3)
         if not isinstance(name, str) or not isinstance(kind, str) or not name or not kind or level not in _LEVELS:
-            errors.append((f"/skills/{place}", 'must be as {"kind": "product", "name": "mobile", "level": 3}, level 1 to 5'))
+            errors.append(
+                (f"/skills/{place}", 'must be as {"kind": "product", "name": "mobile", "level": 3}, level 1 to 5')
+            )
     if errors:
         raise Invalid("Some skills are not right.", errors=errors)
     return asked

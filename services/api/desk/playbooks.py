@@ -107,5 +107,9 @@ async def _attach(desk: Desk, playbook: Playbook) -> None:
     )
     if playbook.issue_key is not None:
         await rows.set_all(
-            desk.session, IssueType, {"playbook_id": playbook.id}, workspace_id=desk.workspace_id, key=playbook.issue_key
+            desk.session,
+            IssueType,
+            {"playbook_id": playbook.id},
+            workspace_id=desk.workspace_id,
+            key=playbook.issue_key,
         )

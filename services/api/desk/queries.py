@@ -54,9 +54,7 @@ def validate_query(given: Mapping[str, Any]) -> dict[str, Any]:
         read = query_language.parse(text)
     except QuerySyntaxError as wrong:
         return {"valid": False, "errors": [{"position": wrong.position, "detail": wrong.message}], "terms": []}
-    terms = [
-        {"text": leaf.text, "kind": leaf.kind, "position": leaf.position} for leaf in query_language.leaves(read)
-    ]
+    terms = [{"text": leaf.text, "kind": leaf.kind, "position": leaf.position} for leaf in query_language.leaves(read)]
     return {"valid": True, "errors": [], "terms": terms}
 
 

@@ -156,7 +156,9 @@ async def _draft(
         raise Invalid("An answer needs words.", errors=[("/text", "is empty")])
     automatic = given.get("automatic", False)
     if not isinstance(automatic, bool) or (automatic and desk.actor.agent_id is not None):
-        raise Invalid("automatic is true only for answers that no agent wrote.", errors=[("/automatic", "is not right")])
+        raise Invalid(
+            "automatic is true only for answers that no agent wrote.", errors=[("/automatic", "is not right")]
+        )
     mention = await reply_drafts.answered(desk.session, desk.workspace_id, conversation.id, asked.in_reply_to)
     if mention is None:
         raise Invalid(

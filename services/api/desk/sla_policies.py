@@ -14,7 +14,7 @@ from shared.rules.conversation_fields import CONVERSATION_FIELDS
 from shared.store import rows, sla
 
 _PROMISE = frozenset(SlaPolicyFields.model_fields) - {"name", "position", "status"}
-_OTHERS = ("name", "position", "status", "calendar_id", "starts_at", "filter", "targets", "pause_on", "warnings", "automatic_replies_count")  # fmt: skip
+_OTHERS = tuple(name for name in SlaPolicyFields.model_fields if name != "ignore_older_than")
 
 
 async def create_sla_policy(desk: Desk, given: Mapping[str, Any]) -> UUID:

@@ -79,17 +79,13 @@ async def test_webhook_endpoint(desk: Desk, endpoint_id: UUID) -> UUID:
 async def recover(desk: Desk, endpoint_id: UUID, given: Mapping[str, Any]) -> dict[str, int]:
     """Tries again what failed since a moment (`since`, with its zone). Returns how many deliveries are due again."""
     endpoint = await rows.take(desk.session, WebhookEndpoint, desk.workspace_id, endpoint_id)
-    return {
-        "deliveries": await deliveries.recover(desk.session, desk.workspace_id, endpoint.id, _since(given))
-    }
+    return {"deliveries": await deliveries.recover(desk.session, desk.workspace_id, endpoint.id, _since(given))}
 
 
 async def replay_missing(desk: Desk, endpoint_id: UUID, given: Mapping[str, Any]) -> dict[str, int]:
     """Delivers what this endpoint was never sent since a moment (`since`). Returns how many deliveries that makes."""
     endpoint = await rows.take(desk.session, WebhookEndpoint, desk.workspace_id, endpoint_id)
-    return {
-        "deliveries": await deliveries.replay_missing(desk.session, desk.workspace_id, endpoint.id, _since(given))
-    }
+    return {"deliveries": await deliveries.replay_missing(desk.session, desk.workspace_id, endpoint.id, _since(given))}
 
 
 async def resend(desk: Desk, delivery_id: UUID) -> UUID:

@@ -98,7 +98,8 @@ async def create_key(
             return key
         if known is not None:
             raise Conflict(
-                "A key that begins with the same 16 characters exists or existed; choose another.", code="already_exists"
+                "A key that begins with the same 16 characters exists or existed; choose another.",
+                code="already_exists",
             )
         return await new_key(session, workspace_id, Role(role), name, agent_id=agent_id, key=key)
 
@@ -125,7 +126,11 @@ async def watch(desk: Desk, text: str, feeds: Sequence[str]) -> Watched:
         known = await named.find_channel(desk.session, desk.workspace_id, "rss", url)
         if known is None:
             taken = await named.find(desk.session, Channel, desk.workspace_id, "name", label)
-            given = {"type": "rss", "name": f"{label} ({len(connected) + 2})" if taken else label, "settings": {"url": url}}
+            given = {
+                "type": "rss",
+                "name": f"{label} ({len(connected) + 2})" if taken else label,
+                "settings": {"url": url},
+            }
             known = await channels.create_channel(desk, given)
         connected.append(known)
     return Watched(brand_id, query_id, tuple(connected))
@@ -154,7 +159,7 @@ async def _promises(session: WriteSession, workspace_id: UUID, zone: ZoneInfo) -
     """Office hours and a policy to begin with; people change both."""
     calendar = Calendar(
         workspace_id=workspace_id, name="Office hours", timezone=zone.key, holidays=[],
-        weekly={day: _OFFICE for day in ("mon", "tue", "wed", "thu", "fri")},
+        weekly=dict.fromkeys(("mon", "tue", "wed", "thu", "fri"), _OFFICE),
     )  # fmt: skip
     await rows.add(session, calendar)
     body = {"timezone": calendar.timezone, "weekly": calendar.weekly, "holidays": calendar.holidays}

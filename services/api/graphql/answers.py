@@ -9,7 +9,7 @@ import orjson
 from graphql import ExecutionResult, OperationType
 
 from services.api.graphql import errors, limits
-from services.api.graphql.documents import Documents, Refused
+from services.api.graphql.documents import Document, Documents, Refused
 from services.api.graphql.executor import RowExecutor
 from services.api.graphql.fields import Asked
 from services.api.graphql.schema import schema
@@ -57,7 +57,7 @@ class Answers:
             sort = limits.check(document.node, question.operation, question.variables)
             if (known := document.told.get(question.operation)) is not None:
                 return Answer(known)
-            result = await self._execute(asked, document.node, question)
+            result = await self._execute(asked, document, question)
         except Refused as refused:
             status = 400
             return Answer(orjson.dumps({"errors": [errors.shown(one) for one in refused.errors]}), status)
@@ -80,10 +80,11 @@ class Answers:
             document.told[question.operation] = said
         return Answer(said)
 
-    async def _execute(self, asked: Asked, node: Any, question: Question) -> ExecutionResult:
+    async def _execute(self, asked: Asked, document: Document, question: Question) -> ExecutionResult:
         executor = RowExecutor.build(
-            self.schema, node, None, asked, question.variables, question.operation, hide_suggestions=True
-        )
+            self.schema, document.node, None, asked, question.variables, question.operation, hide_suggestions=True,
+            cuts=document.cuts_of(question.operation),
+        )  # fmt: skip
         if isinstance(executor, list):
             return ExecutionResult(None, executor)
         result: Any = executor.execute_operation()

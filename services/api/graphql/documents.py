@@ -16,6 +16,7 @@ from graphql import (
     validate,
 )
 
+from services.api.graphql.executor import Cuts
 from services.api.graphql.limits import MOST_TOKENS
 from shared.kit.errors import Invalid, WebcareError
 
@@ -44,11 +45,18 @@ class UnknownDocument(WebcareError):
 
 @dataclass(slots=True)
 class Document:
-    """A document as it is kept. `told` are answers that never change (introspection), by operation."""
+    """A document as it is kept. `told` are answers that never change (introspection), by operation; `cuts` how its rows are
+    cut to what it asks for, by operation too."""
 
     text: str
     node: DocumentNode
     told: dict[str | None, bytes] = field(default_factory=dict)
+    cuts: dict[str | None, Cuts] = field(default_factory=dict)
+
+    def cuts_of(self, operation: str | None) -> Cuts:
+        """Where the cuts of an operation are kept. A document with directives may ask for other fields each time, so that
+        nothing is kept of it."""
+        return {} if "@" in self.text else self.cuts.setdefault(operation, {})
 
     def is_introspection(self) -> bool:
         """Whether it asks for nothing but the schema itself, so that its answer is always the same."""

@@ -6,8 +6,8 @@ from typing import Any
 import structlog
 from graphql import GraphQLError, GraphQLSyntaxError
 
-from services.api.problems import translate
 from shared.kit.errors import Invalid, Malformed, WebcareError
+from shared.kit.problems import translate
 
 PATH = "/graphql"
 

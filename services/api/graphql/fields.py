@@ -61,9 +61,13 @@ def root_field(
     """A field of Query or Mutation. `inside` is the argument that holds what REST has in the body or the query string: the
     places that an error names are places in it."""
 
+    usual = {one: argument.default for one, argument in arguments.items() if argument.default is not ...}
+
     async def resolver(info: Any, **given: Any) -> Any:
         try:
-            return await resolve(info.context, info.raw, {plain(one): _said(value) for one, value in given.items()})
+            return await resolve(
+                info.context, info.raw, usual | {plain(one): _said(value) for one, value in given.items()}
+            )
         except WebcareError as wrong:
             wrong.errors = tuple((_place(pointer, inside, arguments), detail) for pointer, detail in wrong.errors)
             raise
@@ -78,7 +82,8 @@ def _parameters(arguments: Mapping[str, Argument]) -> Iterable[Parameter]:
     for name, argument in sorted(arguments.items(), key=lambda item: item[1].default is not ...):
         python = f"{name}_" if name == "from" else name
         said = strawberry.argument(description=argument.doc, name=camel(name))
-        default = Parameter.empty if argument.default is ... else argument.default
+        # What is null unless said otherwise is left out, so that the schema does not say `= null` everywhere.
+        default = {...: Parameter.empty, None: UNSET}.get(argument.default, argument.default)
         yield Parameter(python, Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[argument.type, said])
 
 

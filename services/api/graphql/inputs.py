@@ -36,7 +36,7 @@ def filter_type(noun: str) -> Any:
     fields: dict[str, Field] = {}
     for name, spec in model.filters.items():
         doc = f"{spec.doc} One of: {', '.join(spec.choices)}." if spec.choices else spec.doc
-        fields[name] = (GRAPHQL[spec.type] | None, doc, None)
+        fields[name] = (GRAPHQL[spec.type] | None, doc, NOT_SAID)
     return record_type(f"{type_name(noun)}Filter", fields, f"Narrows a list of {noun.replace('_', ' ')}s.")
 
 

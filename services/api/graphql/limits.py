@@ -75,9 +75,9 @@ class _Measure:
                 f"The query costs more than {COSTLIEST} (rows times fields); ask for fewer rows or fields at once."
             )
         if node.selection_set is not None and not node.name.value.startswith("__"):
-            self.walk(node.selection_set, depth + 1, rows * self.size(node), spread)
+            self.walk(node.selection_set, depth + 1, rows * self.size(node, depth), spread)
 
-    def size(self, node: FieldNode) -> int:
+    def size(self, node: FieldNode, depth: int) -> int:
         """How many rows a field yields for each row above it."""
         for argument in node.arguments or ():
             if argument.name.value == "first":
@@ -87,20 +87,21 @@ class _Measure:
                     else self.variables.get(value.name.value) if isinstance(value, VariableNode)
                     else None
                 )  # fmt: skip
-                return min(max(asked, 1), LARGEST_PAGE) if isinstance(asked, int) else LARGEST_PAGE
-        return _USUAL.get(node.name.value, 1)
+                return max(asked, 1) if isinstance(asked, int) else LARGEST_PAGE
+        return (_AT_THE_ROOT if depth == 1 else _BELOW).get(node.name.value, 1)
 
 
-_USUAL: dict[str, int] = {}
+_AT_THE_ROOT: dict[str, int] = {}
+_BELOW: dict[str, int] = {}
 
 
 def learn(connections: list[str], nouns: list[str]) -> None:
     """Which fields are lists: connections at the root, and nouns that hang on others in numbers."""
-    _USUAL.update(dict.fromkeys(connections, DEFAULT_PAGE))
+    _AT_THE_ROOT.update(dict.fromkeys(connections, DEFAULT_PAGE))
     for noun in nouns:
         for name, item in view(noun).nested().items():
             if item.many:
-                _USUAL.setdefault(name, MANY_BELOW)
+                _BELOW[name] = MANY_BELOW
 
 
 def check(document: DocumentNode, operation_name: str | None, variables: dict[str, Any]) -> OperationType:

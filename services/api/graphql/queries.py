@@ -44,6 +44,7 @@ READ: Mapping[str, tuple[str, Action]] = {
     "delivery": ("deliveries", Action.READ_WEBHOOKS),
     "delivery_attempt": ("deliveryAttempts", Action.READ_WEBHOOKS),
     "api_key": ("apiKeys", Action.MANAGE_KEYS),
+    "report": ("reports", Action.READ_METRICS),
 }
 """Noun → (its list's name, what reading it takes): the nouns that GraphQL shows by themselves."""
 

@@ -11,9 +11,9 @@ from services.api.auth import Doorkeeper
 from services.api.graphql import graphiql
 from services.api.graphql.answers import Answers, Question
 from services.api.graphql.fields import Asked
-from services.api.limits import UnsupportedMedia
-from services.api.problems import EXTRA, ROUTE, MethodNotAllowed
 from shared.kit.errors import Invalid, Malformed
+from shared.kit.limits import UnsupportedMedia
+from shared.kit.problems import EXTRA, ROUTE, MethodNotAllowed
 
 PATH = "/graphql"
 JSON = "application/json"

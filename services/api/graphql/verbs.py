@@ -10,6 +10,7 @@ from sqlmodel import SQLModel
 from services.api.auth import Action
 from services.api.desk import (
     brands,
+    bulk,
     calendars,
     channels,
     conversations,
@@ -55,6 +56,30 @@ class DeliveryCount:
     """A number of deliveries."""
 
     deliveries: int
+
+
+@strawberry.type(description="What became of one conversation of many.")
+class BulkResult:
+    """Done, or refused with a code and a sentence."""
+
+    conversation_id: ID
+    ok: bool
+    code: str | None
+    detail: str | None
+
+
+@strawberry.type(description="What became of each conversation.")
+class BulkResults:
+    """How many were done and refused, and each of them."""
+
+    done: int
+    refused: int
+    results: list[BulkResult]
+
+
+async def _act_on_many(desk: Desk, given: Given) -> dict[str, Any]:
+    told = await bulk.act_on_many(desk, given.fields)
+    return {**told, "results": [{"code": None, "detail": None, **one} for one in told["results"]]}
 
 
 def _creates(run: Create) -> Callable[[Desk, Given], Awaitable[Any]]:
@@ -147,6 +172,15 @@ _SETTLE = record_type(
     },
     "What became of a reply.",
 )
+_MANY = record_type(
+    "ActOnManyInput",
+    {
+        "action": (str, f"One of {', '.join(bulk.ACTIONS)}.", ...),
+        "conversation_ids": (list[ID], f"Of which conversations, 1 to {bulk.MOST}.", ...),
+        "fields": (Json | None, "What the action takes for one conversation, as agent_id for assign.", NOT_SAID),
+    },
+    "One thing for many conversations.",
+)
 _SINCE = record_type("SinceInput", {"since": (DateTime, "At most 30 days ago.", ...)}, "Since when.")
 
 _WORK = {
@@ -166,6 +200,10 @@ _WORK = {
     "resolveConversation": _works(conversations.resolve_conversation, "Says that the matter is settled."),
     "reopenConversation": _works(
         conversations.reopen_conversation, "Takes a resolved, snoozed or pending conversation up again."
+    ),
+    "actOnMany": Verb(
+        action=Action.WORK_CONVERSATIONS, run=_act_on_many, gives=BulkResults, takes=_MANY,
+        doc="Does one thing to up to 500 conversations; each is done or refused by itself.",
     ),
     "addNote": Verb(
         action=Action.WORK_CONVERSATIONS, run=_changes(conversations.add_note), noun="message", of="conversation",

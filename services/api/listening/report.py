@@ -85,6 +85,12 @@ def masked(text: str, hidden: Iterable[tuple[int, int]]) -> str:
     return "".join([*parts, text[at:]])
 
 
+def excerpt(text: str, length: int) -> str:
+    """Return the beginning of a text, at most `length` code points, with an ellipsis where it goes on."""
+    whole = text.strip()
+    return whole if len(whole) <= length else f"{whole[: length - 1].rstrip()}…"
+
+
 @dataclass(frozen=True, slots=True)
 class Count:
     """How many of what."""
@@ -186,7 +192,8 @@ class CriticalConversation:
 class SlaAttainment:
     """The clocks of one metric that were decided this week, and those still running at its end.
 
-    `target` is the most common one; None where policies differ too much to name one.
+    `target` is the most common one, in `hours` of the wall clock (`calendar`) or of business; None where policies differ
+    too much to name one.
     """
 
     metric: str
@@ -194,6 +201,7 @@ class SlaAttainment:
     breached: int
     running: int = 0
     target: timedelta | None = None
+    hours: str = "calendar"
 
     @property
     def attainment(self) -> float | None:

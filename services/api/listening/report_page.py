@@ -42,7 +42,7 @@ DEFINITIONS: Mapping[str, str] = {
     "Critical": "conversations opened or active this week that are urgent, that breached a promised answer time, or "
     "whose author reaches many people.",
     "SLA attainment": "clocks met ÷ (clocks met + clocks breached) among those decided this week. An answer exactly on "
-    "the deadline is met. Clocks still running count for neither.",
+    "the deadline is met. Clocks still running count for neither. The target is the most common one.",
     "Answer time": "from the clock's start to the moment the venue accepted the answer. p50 is the median: half of the "
     "answers were quicker; p90: nine in ten were quicker.",
     "Ledger": "received = stored + updated + duplicate + filtered + quarantined + rejected; received is counted apart, "
@@ -68,7 +68,7 @@ def render(figures: WeeklyFigures) -> bytes:
     forbids it to load or to run anything.
     """
     zone = ZoneInfo(figures.zone)
-    targets = {line.metric: line.target for line in figures.sla}
+    targets = {(line.metric, line.hours): line.target for line in figures.sla}  # a mark only where hours are alike
     drawn = {
         "volume": plots.volume(figures.days) if _total(figures) else "",
         "share_of_voice": plots.share_of_voice(figures.brands) if len(figures.brands) > 1 else "",
@@ -77,7 +77,7 @@ def render(figures: WeeklyFigures) -> bytes:
         "attainment": plots.attainment(figures.sla) if any(one.met + one.breached for one in figures.sla) else "",
     }
     answers = [
-        (times, Markup(plots.answer_times(times, targets.get(times.metric))))  # noqa: S704  # made here, names escaped
+        (times, Markup(plots.answer_times(times, targets.get((times.metric, times.hours)))))  # noqa: S704  # made here, names escaped
         for times in figures.answer_times
         if times.count and times.histogram
     ]

@@ -28,13 +28,21 @@ _NOTE = record(("text",), text={**TEXT, "minLength": 1, "maxLength": 20000})
 _REPLY_EXAMPLE = {"text": "Sorry about that! We are on it.", "visibility": "public"}
 
 
-@door.get("/conversations", "listConversations", Action.READ_CONVERSATIONS, page("conversation"), query=filters_of("conversation"))
+@door.get(
+    "/conversations",
+    "listConversations",
+    Action.READ_CONVERSATIONS,
+    page("conversation"),
+    query=filters_of("conversation"),
+)
 async def list_conversations(call: Call) -> Response:
     """Conversations, the newest first; `order=queue` gives the order in which they are to be worked on."""
     return await call.listed("conversation")
 
 
-@door.get("/conversations/{id}", "getConversation", Action.READ_CONVERSATIONS, one("conversation"), versioned="optional")
+@door.get(
+    "/conversations/{id}", "getConversation", Action.READ_CONVERSATIONS, one("conversation"), versioned="optional"
+)
 async def get_conversation(call: Call) -> Response:
     """One conversation. Its ETag is its version."""
     return await call.one("conversation", call.id())
@@ -97,7 +105,14 @@ async def list_messages(call: Call) -> Response:
     return await call.listed("message", conversation=call.id())
 
 
-@door.post("/conversations/{id}/notes", "addNote", Action.WORK_CONVERSATIONS, one("message"), takes=_NOTE, example={"text": "Called back; waits for the engineer."})
+@door.post(
+    "/conversations/{id}/notes",
+    "addNote",
+    Action.WORK_CONVERSATIONS,
+    one("message"),
+    takes=_NOTE,
+    example={"text": "Called back; waits for the engineer."},
+)
 async def add_note(call: Call) -> Response:
     """Writes an internal note; no customer ever sees it."""
     given = await call.body()
@@ -159,7 +174,13 @@ async def list_routing_decisions(call: Call) -> Response:
     return await call.listed("routing_decision", conversation=call.id())
 
 
-@door.get("/conversations/{id}/timeline", "getTimeline", Action.READ_CONVERSATIONS, shape(EVENT_PAGE), query=PARAMETERS_OF_A_FEED)
+@door.get(
+    "/conversations/{id}/timeline",
+    "getTimeline",
+    Action.READ_CONVERSATIONS,
+    shape(EVENT_PAGE),
+    query=PARAMETERS_OF_A_FEED,
+)
 async def get_timeline(call: Call) -> Response:
     """Everything that happened to a conversation, in order; go on with `after`."""
     await call.one("conversation", call.id())

@@ -43,7 +43,7 @@ def data_of(schema: Schema) -> Schema:
 
 def fields(kind: Any, **more: Schema) -> Schema:
     """A noun's fields, and more that the verb reads itself."""
-    schema: Schema = kind.model_json_schema()
+    schema: Schema = kind.model_json_schema(ref_template="#/components/schemas/{model}")
     schema["properties"] = {**schema["properties"], **more}
     schema["additionalProperties"] = False
     return schema
@@ -68,9 +68,12 @@ CONVERSATION_CHANGE = record(
     tags=many({**TEXT, "maxLength": 100}),
     issue_keys=many(TEXT),
 )
-REPLY = fields(ReplyFields, automatic={"type": "boolean", "default": False, "description": "Nobody wrote it: it stops no clock."})
+REPLY = fields(
+    ReplyFields, automatic={"type": "boolean", "default": False, "description": "Nobody wrote it: it stops no clock."}
+)
 CLOCK = shown(
-    id=ID, metric=TEXT, instance={"type": "integer"}, state={"type": "string", "enum": ["running", "paused", "met", "breached", "cancelled"]},
+    id=ID, metric=TEXT, instance={"type": "integer"},
+    state={"type": "string", "enum": ["running", "paused", "met", "breached", "cancelled"]},
     priority=TEXT, policy_id=ID, policy_version={"type": "integer"}, target=DURATION, started_at=TIME,
     deadline_at=maybe(TIME), elapsed=DURATION, stopped_at=maybe(TIME), breached_at=maybe(TIME),
 )  # fmt: skip

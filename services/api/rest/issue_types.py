@@ -20,7 +20,9 @@ async def list_issue_types(call: Call) -> Response:
     return await call.listed("issue_type")
 
 
-@door.post("/issue-types", "createIssueType", Action.WRITE_SETTINGS, one("issue_type"), takes=IssueTypeFields, example=_EXAMPLE)
+@door.post(
+    "/issue-types", "createIssueType", Action.WRITE_SETTINGS, one("issue_type"), takes=IssueTypeFields, example=_EXAMPLE
+)
 async def create_issue_type(call: Call) -> Response:
     """Adds an issue type."""
     given = await call.body()

@@ -18,11 +18,13 @@ async def list_api_keys(call: Call) -> Response:
     return await call.listed("api_key")
 
 
-@door.post("/api-keys", "createApiKey", Action.MANAGE_KEYS, one("api_key", key=SECRET), takes=ApiKeyFields, example=_EXAMPLE)
+@door.post(
+    "/api-keys", "createApiKey", Action.MANAGE_KEYS, one("api_key", key=SECRET), takes=ApiKeyFields, example=_EXAMPLE
+)
 async def create_api_key(call: Call) -> Response:
     """Makes a key; it is told in this answer only."""
     given = await call.body()
-    return await call.write("api_key", lambda desk: keys.create_api_key(desk, given), secret="key")
+    return await call.write("api_key", lambda desk: keys.create_api_key(desk, given), told_as="key")
 
 
 @door.get("/api-keys/{id}", "getApiKey", Action.MANAGE_KEYS, one("api_key"))

@@ -11,7 +11,9 @@ door = Door("mentions")
 _CORRECTION = record(
     ("finding", "value"),
     finding={"type": "string", "enum": list(mentions.CORRECTABLE)},
-    value={"description": "What is right: in the form in which the finding has it. `issues` takes the whole list of keys."},
+    value={
+        "description": "What is right: in the form in which the finding has it. `issues` takes the whole list of keys."
+    },
     note=maybe({**TEXT, "maxLength": 2000}),
 )
 _EXAMPLE = {"finding": "sentiment", "value": "negative", "note": "irony"}
@@ -39,7 +41,14 @@ async def list_corrections(call: Call) -> Response:
     return await call.listed("correction", mention=call.id())
 
 
-@door.post("/mentions/{id}/corrections", "correctMention", Action.CORRECT_MENTIONS, one("mention"), takes=_CORRECTION, example=_EXAMPLE)
+@door.post(
+    "/mentions/{id}/corrections",
+    "correctMention",
+    Action.CORRECT_MENTIONS,
+    one("mention"),
+    takes=_CORRECTION,
+    example=_EXAMPLE,
+)
 async def correct_mention(call: Call) -> Response:
     """Sets a finding right; the correction stands above what the pipeline found, and is kept."""
     given = await call.body()

@@ -21,6 +21,7 @@ _PROBLEMS = {
     401: "No key, or one that is unknown, expired or revoked.",
     403: "The key's role may not do this.",
     404: "There is no such thing in this workspace.",
+    406: "It is not to be had in that form (Accept).",
     409: "The present state does not allow it.",
     410: "It is no longer here.",
     412: "It has changed since you read it (If-Match).",
@@ -256,7 +257,8 @@ def _webhooks() -> dict[str, Any]:
     found = {}
     for type_, fact in sorted(FACTS.items()):
         data: Schema = {"$ref": REF + name_of(fact.noun)}
-        envelope = {"allOf": [{"$ref": f"{REF}EventEnvelope"}, {"type": "object", "properties": {"type": {"const": type_}, "data": {"anyOf": [data, {"type": "object"}]}}}]}  # fmt: skip
+        told: Schema = {"type": {"const": type_}, "data": {"anyOf": [data, {"type": "object"}]}}
+        envelope = {"allOf": [{"$ref": f"{REF}EventEnvelope"}, {"type": "object", "properties": told}]}
         found[type_] = {
             "post": {
                 "operationId": "on" + "".join(part.capitalize() for part in re.split(r"[._]", type_)),

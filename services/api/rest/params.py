@@ -1,6 +1,6 @@
 """Query parameters that several operations share."""
 
-from services.api.rest.door import Parameter
+from services.api.rest.operations import Parameter
 
 SINCE_MOMENT = Parameter("time", "From this moment on.", example="2026-11-22T00:00:00Z")
 UNTIL_MOMENT = Parameter("time", "Before this moment.", example="2026-11-23T00:00:00Z")

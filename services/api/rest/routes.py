@@ -8,6 +8,7 @@ from services.api.rest import (
     conversations,
     events,
     issue_types,
+    issues,
     keys,
     ledger,
     mentions,
@@ -17,12 +18,31 @@ from services.api.rest import (
     queries,
     queues,
     replies,
+    reports,
     sla,
     webhook_endpoints,
 )
 
 NOUNS = (
-    mentions, conversations, bulk, replies, queues, people, brands, queries, issue_types, playbooks, sla, channels, webhook_endpoints,
-    events, metrics, ledger, keys, authors,
-)  # fmt: skip
+    mentions,
+    conversations,
+    bulk,
+    replies,
+    queues,
+    people,
+    brands,
+    queries,
+    issue_types,
+    issues,
+    playbooks,
+    sla,
+    channels,
+    webhook_endpoints,
+    events,
+    metrics,
+    reports,
+    ledger,
+    keys,
+    authors,
+)
 ROUTERS = tuple(module.door.router for module in NOUNS)

@@ -200,5 +200,3 @@ def problem() -> Schema:
             "request_id": _TEXT,
         },
     }
-
-

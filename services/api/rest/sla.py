@@ -56,7 +56,9 @@ async def list_sla_policies(call: Call) -> Response:
     return await call.listed("sla_policy")
 
 
-@door.post("/sla-policies", "createSlaPolicy", Action.WRITE_SETTINGS, one("sla_policy"), takes=SLA_POLICY, example=_POLICY)
+@door.post(
+    "/sla-policies", "createSlaPolicy", Action.WRITE_SETTINGS, one("sla_policy"), takes=SLA_POLICY, example=_POLICY
+)
 async def create_sla_policy(call: Call) -> Response:
     """Adds a policy; the first by position whose filter matches a conversation holds."""
     given = await call.body()

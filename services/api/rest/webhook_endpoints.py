@@ -53,7 +53,9 @@ async def remove_webhook_endpoint(call: Call) -> Response:
     return await call.do(lambda desk: endpoints.remove_webhook_endpoint(desk, call.id()))
 
 
-@door.post("/webhook-endpoints/{id}/test", "testWebhookEndpoint", Action.WRITE_WEBHOOKS, one("webhook_endpoint"), status=202)
+@door.post(
+    "/webhook-endpoints/{id}/test", "testWebhookEndpoint", Action.WRITE_WEBHOOKS, one("webhook_endpoint"), status=202
+)
 async def test_webhook_endpoint(call: Call) -> Response:
     """Sends this endpoint a `webhook_endpoint.tested` event."""
     return await call.write("webhook_endpoint", lambda desk: endpoints.test_webhook_endpoint(desk, call.id()))
@@ -98,7 +100,9 @@ async def list_deliveries_of_webhook_endpoint(call: Call) -> Response:
     return await call.listed("delivery", endpoint=call.id())
 
 
-@door.get("/webhook-endpoints/{id}/attempts", "listAttemptsOfWebhookEndpoint", Action.READ_WEBHOOKS, page("delivery_attempt"))
+@door.get(
+    "/webhook-endpoints/{id}/attempts", "listAttemptsOfWebhookEndpoint", Action.READ_WEBHOOKS, page("delivery_attempt")
+)
 async def list_attempts_of_webhook_endpoint(call: Call) -> Response:
     """Each try to reach an endpoint, the newest first."""
     await call.one("webhook_endpoint", call.id())

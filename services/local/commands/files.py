@@ -15,7 +15,7 @@ MOST_PROBLEMS_SHOWN = 10
 
 
 def analyse(
-    file: Annotated[Path, typer.Argument(help="JSON lines or CSV, plain or gzipped; each needs a `text`.")],
+    file: Annotated[Path, typer.Argument(help="JSON lines, plain or gzipped; each needs a `text`.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Where the results go; - is standard output.")],
     workspace: Annotated[
         Path | None,
@@ -24,17 +24,32 @@ def analyse(
 ) -> None:
     """Run the pipeline over a file, without a database.
 
-    The same objects come out, in the same order, with their findings.
+    For each line, in its order, a line with its id, disposition and findings, or with an error.
 
     \b
     Example: webcare analyse mentions.jsonl -o findings.jsonl --workspace northwind.yaml
     """
-    from services.local.analyse import analyse as run
-    from services.local.mention_files import MentionFile
+    import orjson
+
+    from services.local.mention_files import MentionFile, writing_whole
+    from services.triage import analyse as triage
+    from services.triage.library import Library
 
     source = MentionFile(file)
-    with progress("Analysing", source.size) as advance:
-        analysed, problems = run(source, output, workspace, settings_or_exit(), advance)
+    try:
+        briefing = triage.read_workspace(workspace) if workspace else None
+    except triage.WorkspaceFileError as error:
+        tell(str(error))
+        raise typer.Exit(1) from None
+    library = Library(settings_or_exit().spacy_models)
+    analysed, problems = 0, []
+    with progress("Analysing", source.size) as advance, writing_whole(output) as out:
+        for found in triage.analyse(source.lines(advance), briefing, library):
+            out.write(orjson.dumps(found, default=str) + b"\n")
+            if "error" in found:
+                problems.append(f"{found['id']}: {found['error']}")
+            else:
+                analysed += 1
     show_problems(problems)
     tell(f"{analysed:,} analysed, {len(problems):,} not.")
     raise typer.Exit(1 if problems and not analysed else 0)

@@ -28,7 +28,8 @@ def up(
     from services.local.console import Console
     from services.local.environment import home_of
 
-    settings, console = settings_or_exit(), Console()
+    settings = settings_or_exit()
+    console = Console(verbose=settings.log_level == "debug")
     if not detach:
         raise typer.Exit(whole.up(settings, console, demo=demo))
     if running.read(home_of(settings)):

@@ -4,49 +4,49 @@ from __future__ import annotations
 
 import sys
 from datetime import datetime
+from uuid import UUID
 
-import httpx
-
+from services.ingest.opening import workspace_folder
+from services.ingest.worker import folder_of
 from services.local.demo import content, founding, player
 from services.local.demo.venues import into_venues
-from services.local.trouble import LocalTrouble
+from shared.kit.errors import WebcareError
 from shared.kit.settings import Settings
 
 
 async def play(settings: Settings) -> int:
-    """Sets the demo brand up where the workspace is still empty, and plays its story to the end; after a stop, on from
-    where it was. Returns an exit code; says in a line what it did. Needs a running api and the admin key."""
-    from services.local import first_start
-
-    key = first_start.admin_key(settings)
-    async with httpx.AsyncClient(
-        base_url=settings.api_url, headers={"Authorization": f"Bearer {key}"}, timeout=30, trust_env=False
-    ) as api:
-        try:
-            began = await _begun(api, settings)
-        except LocalTrouble as trouble:
-            _say(str(trouble))
-            return 1
-    if began is None:
+    """Sets the demo brand up where the main workspace has no brand yet, and plays its story to the end; after a stop, on
+    from where it was. Says in a line what it does. Returns an exit code."""
+    try:
+        begun = await _begin(settings)
+    except WebcareError as refused:
+        details = "; ".join(f"{pointer} {detail}" for pointer, detail in getattr(refused, "errors", ()))
+        _say(f"The demo brand could not be set up: {refused} {details}".rstrip())
+        return 1
+    if begun is None:
         _say("This workspace has brands of its own, so the demo brand stays away.")
         return 0
     venue_names = {channel["name"]: channel["settings"]["venue"] for channel in content.setup()["channels"]}
-    await player.play(into_venues(settings.data_dir, venue_names), began)
+    workspace_id, began = begun
+    venues = workspace_folder(folder_of(settings), workspace_id)  # where ingest will look for them
+    await player.play(into_venues(venues, venue_names), began)
     _say("The demo brand's story has been played.")
     return 0
 
 
-async def _begun(api: httpx.AsyncClient, settings: Settings) -> datetime | None:
-    """When the story began: long ago, or just now; None where it does not belong."""
-    began = await founding.story_began(api)
-    if began is not None:
-        return began
-    if not await founding.is_free_for_demo(api):
-        return None
-    _say("Setting the demo brand up …")
-    began = await founding.found(api, settings.data_dir)
+async def _begin(settings: Settings) -> tuple[UUID, datetime] | None:
+    """(the workspace, when the story began, be it just now); None where the demo does not belong."""
+    # here, because the commands import these only when they are run
+    from services.local.operator import MAIN, desk_of
+
+    async with desk_of(settings, MAIN, "demo") as desk, desk.writing() as writing:
+        if began := await founding.story_began(writing):
+            return desk.workspace_id, began
+        if not await founding.is_free(writing):
+            return None
+        began = await founding.found(writing)
     _say("The demo brand is there: a week of history now, then a morning of messages, about six a minute.")
-    return began
+    return desk.workspace_id, began
 
 
 def _say(words: str) -> None:

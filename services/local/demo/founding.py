@@ -1,61 +1,83 @@
-"""Sets the demo brand up over the REST API, as anybody would: what is there already by that name is changed to fit.
-
-The queries come last: once the last of them is there, the setup is complete, and its `created_at` is when the story began.
-"""
+"""Sets the demo brand up: one transaction by the desk's own verbs, so that it is there wholly or not at all."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import datetime
-from pathlib import Path
 from typing import Any
+from uuid import UUID
 
-import httpx
+import orjson
+from sqlmodel import SQLModel
 
+from services.api.desk import (
+    brands,
+    calendars,
+    channels,
+    issue_types,
+    people,
+    playbooks,
+    queries,
+    queues,
+    sla_policies,
+)
+from services.api.desk.desk import Desk
 from services.local.demo import content
-from services.local.trouble import LocalTrouble
-from shared.kit import clock
+from shared.kit.pages import Page
 from shared.models import taxonomy
+from shared.models.brand import Brand, IssueType, Playbook, Query
+from shared.models.channel import Channel
+from shared.models.people import Agent, Queue, Team
+from shared.models.sla import Calendar, SlaPolicy
 from shared.models.taxonomy import IssueTypeDefinition
+from shared.store import named
 
 JsonObject = dict[str, Any]
-_PAGE = 100
+_Ids = Mapping[str, UUID]
+_Create = Callable[[Desk, Mapping[str, Any]], Awaitable[UUID]]
+_Change = Callable[[Desk, UUID, Mapping[str, Any]], Awaitable[UUID]]
 
 
-async def story_began(api: httpx.AsyncClient) -> datetime | None:
-    """When the demo brand's story began in this workspace; None where its setup is not complete. Raises LocalTrouble."""
-    last = content.setup()["queries"][-1]["name"]
-    async for query in _listed(api, "queries"):
-        if query["name"] == last:
-            return datetime.fromisoformat(query["created_at"])
-    return None
+async def story_began(desk: Desk) -> datetime | None:
+    """When the demo brand was set up in this workspace, which is when its story began; None where it was not. The desk must
+    be writing."""
+    brand = await named.find(desk.session, Brand, desk.workspace_id, "name", content.setup()["brands"][0]["name"])
+    return brand.created_at if brand else None
 
 
-async def is_free_for_demo(api: httpx.AsyncClient) -> bool:
-    """Whether nobody has begun something of their own here: no brand, or only the demo's. Raises LocalTrouble."""
-    ours = {brand["name"] for brand in content.setup()["brands"]}
-    return {brand["name"] async for brand in _listed(api, "brands")} <= ours
+async def is_free(desk: Desk) -> bool:
+    """Whether nobody has begun something of their own here: there is no brand yet."""
+    return bool(orjson.loads((await desk.page("brand", Page.of(1))).data) == [])
 
 
-async def found(api: httpx.AsyncClient, data_dir: Path) -> datetime:
-    """Makes the demo's workspace and returns when its story began. `data_dir` is where the venues' files are kept.
+async def found(desk: Desk) -> datetime:
+    """Makes all that the demo needs, in the transaction of the desk, and returns when its story began. What a new workspace
+    has already (queues, issue types) is changed to fit; issue types of other trades are paused, so that a power cut is
+    not found in a provider's outage.
 
-    May be repeated, also after a stop in the middle. Raises LocalTrouble with the API's own words where it refuses."""
+    Raises Invalid or Conflict, as the desk does."""
     setup = content.setup()
-    teams = await _all(api, "teams", setup["teams"])
-    await _all(api, "agents", [_with_ids(agent, "teams", "team_ids", teams) for agent in setup["agents"]])
-    calendars = await _all(api, "calendars", setup["calendars"])
     definitions = taxonomy.load(str(setup["sector"]))
-    await _all(api, "issue-types", [issue_type(definition) for definition in definitions], by="key")
-    await _all(api, "playbooks", setup["playbooks"])
-    policies = [_with_id(policy, "calendar", "calendar_id", calendars) for policy in setup["sla_policies"]]
-    await _all(api, "sla-policies", policies)
-    queues = [_with_ids(queue, "teams", "team_ids", teams) for queue in setup["queues"]]
-    await _all(api, "queues", [_with_ids(one, "secondary_teams", "secondary_team_ids", teams) for one in queues])
-    await _all(api, "channels", [_at(channel, data_dir) for channel in setup["channels"]])
-    brands = await _all(api, "brands", setup["brands"])
-    await _all(api, "queries", [_with_id(query, "brand", "brand_id", brands) for query in setup["queries"]])
-    return await story_began(api) or clock.now()
+    await _pause_other_trades(desk, {definition.key for definition in definitions})
+    await _all(desk, IssueType, "key", map(issue_type, definitions), issue_types.create_issue_type, _issue_type_again)
+    teams = await _all(desk, Team, "name", setup["teams"], people.create_team, people.change_team)
+    agents = [_with_ids(agent, "teams", "team_ids", teams) for agent in setup["agents"]]
+    await _all(desk, Agent, "name", agents, people.create_agent, people.change_agent)
+    hours = await _all(desk, Calendar, "name", setup["calendars"], calendars.create_calendar, calendars.change_calendar)
+    policies = [_with_id(policy, "calendar", "calendar_id", hours) for policy in setup["sla_policies"]]
+    await _all(desk, SlaPolicy, "name", policies, sla_policies.create_sla_policy, sla_policies.change_sla_policy)
+    await _all(desk, Playbook, "name", setup["playbooks"], playbooks.create_playbook, playbooks.change_playbook)
+    waiting = [_with_ids(queue, "teams", "team_ids", teams) for queue in setup["queues"]]
+    waiting = [_with_ids(queue, "secondary_teams", "secondary_team_ids", teams) for queue in waiting]
+    await _all(desk, Queue, "name", waiting, queues.create_queue, queues.change_queue)
+    await _all(desk, Channel, "name", setup["channels"], channels.create_channel, channels.change_channel)
+    named_brands = await _all(desk, Brand, "name", setup["brands"], brands.create_brand, brands.change_brand)
+    listened = [_with_id(query, "brand", "brand_id", named_brands) for query in setup["queries"]]
+    await _all(desk, Query, "name", listened, queries.create_query, queries.change_query)
+    began = await story_began(desk)
+    if began is None:
+        raise RuntimeError("the demo brand was made and is not there")
+    return began
 
 
 def issue_type(definition: IssueTypeDefinition) -> JsonObject:
@@ -72,62 +94,39 @@ def issue_type(definition: IssueTypeDefinition) -> JsonObject:
     }
 
 
-async def _all(api: httpx.AsyncClient, noun: str, wanted: list[JsonObject], *, by: str = "name") -> dict[str, str]:
+async def _issue_type_again(desk: Desk, issue_type_id: UUID, body: Mapping[str, Any]) -> UUID:
+    return await issue_types.change_issue_type(desk, issue_type_id, {**body, "status": "active"})
+
+
+async def _pause_other_trades(desk: Desk, wanted: set[str]) -> None:
+    others = {definition.key for sector in taxonomy.sectors() for definition in taxonomy.load(sector)} - wanted
+    for key in sorted(others):
+        known = await named.find(desk.session, IssueType, desk.workspace_id, "key", key)
+        if known is not None:
+            await issue_types.change_issue_type(desk, known.id, {"status": "paused"})
+
+
+async def _all(
+    desk: Desk,
+    table: type[SQLModel],
+    column: str,
+    bodies: Iterable[Mapping[str, Any]],
+    create: _Create,
+    change: _Change,
+) -> _Ids:
     """Makes or changes each, in this order; gives the id of each by its name."""
-    there = {one[by]: one["id"] async for one in _listed(api, noun)}
-    for body in wanted:
-        known = there.get(body[by])
-        if known is None:
-            there[body[by]] = (await _ask(api, "POST", f"/v1/{noun}", body))["id"]
-        else:
-            await _ask(api, "PATCH", f"/v1/{noun}/{known}", body)
-    return there
+    ids: dict[str, UUID] = {}
+    for body in bodies:
+        known: Any = await named.find(desk.session, table, desk.workspace_id, column, body[column])
+        ids[body[column]] = await (create(desk, body) if known is None else change(desk, known.id, body))
+    return ids
 
 
-async def _listed(api: httpx.AsyncClient, noun: str) -> AsyncIterator[JsonObject]:
-    cursor = ""
-    while True:
-        page = await _ask(api, "GET", f"/v1/{noun}?limit={_PAGE}{cursor}")
-        for one in page["data"]:
-            yield one
-        if not page["page"]["has_more"]:
-            return
-        cursor = f"&cursor={page['page']['next_cursor']}"
+def _with_id(body: Mapping[str, Any], named_as: str, field: str, ids: _Ids) -> JsonObject:
+    rest = {name: value for name, value in body.items() if name != named_as}
+    return {**rest, field: str(ids[body[named_as]])}
 
 
-async def _ask(api: httpx.AsyncClient, method: str, path: str, body: JsonObject | None = None) -> JsonObject:
-    try:
-        answer = await api.request(method, path, json=body)
-    except httpx.TransportError as error:
-        raise LocalTrouble(
-            f"The api does not answer, so the demo cannot be set up: {error}. Start it again."
-        ) from error
-    if answer.is_success:
-        told: JsonObject = answer.json()
-        return told
-    raise LocalTrouble(
-        f"The demo cannot be set up: {method} {path} was refused with {answer.status_code}: {_why(answer)}"
-    )
-
-
-def _why(answer: httpx.Response) -> str:
-    try:
-        problem = answer.json()
-        details = [f"{one.get('pointer', '')} {one.get('detail', '')}" for one in problem.get("errors") or ()]
-        return "; ".join([str(problem.get("detail") or problem.get("title")), *details])
-    except (ValueError, AttributeError):
-        return answer.text[:500]
-
-
-def _with_id(body: Mapping[str, Any], named: str, field: str, ids: Mapping[str, str]) -> JsonObject:
-    return {**{name: value for name, value in body.items() if name != named}, field: ids[body[named]]}
-
-
-def _with_ids(body: Mapping[str, Any], named: str, field: str, ids: Mapping[str, str]) -> JsonObject:
-    rest = {name: value for name, value in body.items() if name != named}
-    return {**rest, field: [ids[name] for name in body.get(named, ())]}
-
-
-def _at(channel: Mapping[str, Any], data_dir: Path) -> JsonObject:
-    # absolute, because the process that reads the venue need not have been started in our folder
-    return {**channel, "settings": {**channel["settings"], "data_dir": str(data_dir.resolve())}}
+def _with_ids(body: Mapping[str, Any], named_as: str, field: str, ids: _Ids) -> JsonObject:
+    rest = {name: value for name, value in body.items() if name != named_as}
+    return {**rest, field: [str(ids[name]) for name in body.get(named_as, ())]}

@@ -17,8 +17,9 @@ from services.local.demo.player import Post
 _SAME = ("text", "title", "kind", "visibility", "lang", "in_reply_to", "rating", "engagement", "country")
 
 
-def into_venues(data_dir: Path, venue_names: Mapping[str, str]) -> Post:
-    """A `Post` for `player.play`. `venue_names` gives, by the name of a channel, the name of its venue under `data_dir`.
+def into_venues(folder: Path, venue_names: Mapping[str, str]) -> Post:
+    """A `Post` for `player.play`. `venue_names` gives, by the name of a channel, the name of its venue; `folder` is
+    where channels keep their files.
 
     A mention that its venue already has is left as it is, whatever came of it there.
     """
@@ -27,7 +28,7 @@ def into_venues(data_dir: Path, venue_names: Mapping[str, str]) -> Post:
     def write(batch: Sequence[Mapping[str, Any]]) -> None:
         for mention in batch:
             name = venue_names[mention["channel"]]
-            venue = venues.get(name) or venues.setdefault(name, venue_of(data_dir, name))
+            venue = venues.get(name) or venues.setdefault(name, venue_of(folder, name))
             if venue.find(mention["external_id"]) is None:
                 venue.post_many([as_venue_post(mention)])
 

@@ -8,6 +8,9 @@ from services.triage.stage import Assessment, Briefing, Finding, finder, quote, 
 _VERSION = "1"
 _says = finder("intent", _VERSION)
 
+NEGATIVE: Final = -0.3
+NEGATIVE_TO_US: Final = -0.15
+"""A text as negative as this complains, even where no phrase says so; sooner where it speaks to us."""
 INTENTS: Final = ("churn", "complaint", "request", "question", "praise", "other")
 
 
@@ -37,7 +40,7 @@ def _of(a: Assessment, briefing: Briefing) -> Finding:
     if (request := quoted.get("request")) and score > -0.55:
         return _says("request", 0.7, quote(*request))
     question = quoted.get("question", [])
-    if score < -0.3:
+    if score < (NEGATIVE_TO_US if a.addressed else NEGATIVE):
         because = quote(*request) if (request := quoted.get("request")) else feeling.why if feeling else ""
         return _says("complaint", 0.55 + 0.2 * min(-score, 1.0), f"negative: {because}")
     if asks or (question and question[0] == text[: len(question[0])]):

@@ -21,7 +21,7 @@ FOREIGN_LETTERS = 12
 """With fewer letters than this no language outside the workspace is believed, unless its script differs."""
 FOREIGN_WORDS = 0.5
 """Nor where so many of the words are little words of a language of the workspace: "no me" is English too."""
-SURE_WORDS = 3
+SURE_WORDS = 2
 FEW_WORDS = 6
 LOOKED_AT = 600
 """Characters that are enough to tell a language."""

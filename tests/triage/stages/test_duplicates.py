@@ -1,5 +1,7 @@
 """Copies are found, linked to the first, and only set aside where nobody is owed an answer."""
 
+from typing import Any
+
 import pytest
 
 from services.triage.stage import Assessment, Background, Briefing, LookAlike
@@ -64,7 +66,7 @@ def test_short_texts_of_two_people_are_two_texts() -> None:
         ({"minutes": 5, "author": None}, None),
     ],
 )
-def test_what_is_set_aside(fields: dict[str, object], reason: str | None) -> None:
+def test_what_is_set_aside(fields: dict[str, Any], reason: str | None) -> None:
     assert duplicate(a_mention(TEXT), a_mention(TEXT, **fields)).dismissed == reason
 
 

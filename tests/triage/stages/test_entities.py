@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
@@ -10,11 +11,11 @@ from services.triage.stages import entities
 from tests.triage.building import a_mention
 
 
-def found(text: str, briefing: Briefing, lang: str = "en", **fields: object) -> Assessment:
+def found(text: str, briefing: Briefing, lang: str = "en", **fields: Any) -> Assessment:
     return entities.assess([a_mention(text, lang=lang, **fields)], briefing)[0]
 
 
-def pairs(text: str, briefing: Briefing, lang: str = "en", **fields: object) -> set[tuple[str, str]]:
+def pairs(text: str, briefing: Briefing, lang: str = "en", **fields: Any) -> set[tuple[str, str]]:
     return {(one.extra["type"], one.value) for one in found(text, briefing, lang, **fields).many("entities")}
 
 
@@ -76,7 +77,7 @@ def test_what_is_none(telecom: Briefing, text: str, lang: str, kind: str) -> Non
 
 def test_the_workspaces_names_come_before_the_model_and_nothing_overlaps(telecom: Briefing) -> None:
     mention = found("Northwind Mobile in London charged Jane Doe $20 on 3 May 2026 for order 55512345", telecom)
-    places = [(one.start, one.end) for one in mention.many("entities")]
+    places = [(one.start or 0, one.end or 0) for one in mention.many("entities")]
     assert places == sorted(places)
     assert all(end <= start for (_, end), (start, _) in pairwise(places))
     brand = mention.many("entities")[0]

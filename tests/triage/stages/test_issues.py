@@ -1,5 +1,7 @@
 """Which kinds of problem a text tells of: gaps, inflection, negation both ways, narrower before broader, places."""
 
+from typing import Any
+
 import pytest
 
 from services.triage.library import Library
@@ -29,11 +31,11 @@ def briefing(library: Library) -> Briefing:
     return Briefing("w", "1", issue_types=TYPES).with_models(library)
 
 
-def keys(text: str, briefing: Briefing, lang: str = "en", **fields: object) -> list[str]:
+def keys(text: str, briefing: Briefing, lang: str = "en", **fields: Any) -> list[str]:
     return sorted(found.value for found in of(text, briefing, lang, **fields).many("issues"))
 
 
-def of(text: str, briefing: Briefing, lang: str = "en", **fields: object) -> Assessment:
+def of(text: str, briefing: Briefing, lang: str = "en", **fields: Any) -> Assessment:
     return issues.assess([a_mention(text, lang=lang, **fields)], briefing)[0]
 
 

@@ -3,6 +3,7 @@
 import gzip
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -79,7 +80,7 @@ def test_the_whole_text_is_looked_at() -> None:
 
 
 def test_overlapping_places_are_masked_once() -> None:
-    places = [
+    places: list[dict[str, Any]] = [
         {"start": 0, "end": 4, "type": "name"},
         {"start": 2, "end": 6, "type": "email"},
         {"start": None, "end": None},

@@ -1,5 +1,7 @@
 """What is about the brand, what is not, and why."""
 
+from typing import Any
+
 import pytest
 
 from services.triage.library import Library
@@ -11,7 +13,7 @@ ORANGE = BrandBrief("o", "Orange", ("orange bank",), ("@orange",), ("Livebox",),
 APPLE = BrandBrief("a", "Apple", exclude=("pie",), context=("iphone", "mac", "store"))
 
 
-def judged(mention: Assessment | str, *brands: BrandBrief, library: Library, **fields: object) -> Assessment:
+def judged(mention: Assessment | str, *brands: BrandBrief, library: Library, **fields: Any) -> Assessment:
     briefing: Briefing = a_briefing(None, brands=brands, **fields).with_models(library)
     mention = a_mention(mention) if isinstance(mention, str) else mention
     return relevance.assess([mention], briefing)[0]
@@ -80,7 +82,7 @@ def test_our_own_posts_are_dismissed(library: Library, author: AuthorInfo) -> No
         ({"background": Background(in_our_conversation=True)}, "an answer in a conversation of ours"),
     ],
 )
-def test_the_venue_can_say_it(library: Library, fields: dict[str, object], why: str) -> None:
+def test_the_venue_can_say_it(library: Library, fields: dict[str, Any], why: str) -> None:
     outcome = judged(a_mention("it is broken", **fields), ORANGE, library=library)
     finding = outcome.one("relevance")
     assert finding is not None

@@ -3,6 +3,7 @@
 import gzip
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ from tests.triage.building import a_mention
 DATA = Path(__file__).parents[3].parent / "shared" / "data"
 
 
-def told(text: str, library: Library, lang: str = "en", **fields: object) -> Finding:
+def told(text: str, library: Library, lang: str = "en", **fields: Any) -> Finding:
     briefing = Briefing("w", "1").with_models(library)
     finding = sentiment.assess([a_mention(text, lang=lang, **fields)], briefing)[0].one("sentiment")
     assert finding is not None
@@ -91,7 +92,7 @@ def test_a_language_without_a_lexicon_is_neutral_but_for_signs(library: Library)
 def recall(rows: list[tuple[str, str]], library: Library) -> float:
     briefing = Briefing("w", "1").with_models(library)
     found = sentiment.assess([a_mention(text, lang="en") for text, _ in rows], briefing)
-    by_label = {}
+    by_label: dict[str, list[bool]] = {}
     for (_, label), outcome in zip(rows, found, strict=True):
         by_label.setdefault(label, []).append(outcome.value("sentiment") == label)
     return sum(sum(of) / len(of) for of in by_label.values()) / len(by_label)

@@ -4,9 +4,10 @@
 (function () {
   const KEPT = "webcare.key";
   const asked = new URLSearchParams(window.location.search);
-  const root = ReactDOM.createRoot(document.getElementById("graphiql"));
+  const place = document.getElementById("graphiql");
   const field = document.getElementById("key");
   const said = document.getElementById("said");
+  const NO_KEY = "Type an API key above and press Use. `webcare key create --role analyst` makes one.";
   const FIRST = [
     "# The newest mentions, with what was found in them.",
     "# Ctrl-Enter runs it; Ctrl-Space lists what can be asked.",
@@ -46,6 +47,7 @@
     const headers = { "content-type": "application/json", accept: "application/json" };
     if (field.value) headers.authorization = "Bearer " + field.value.trim();
     for (const name of Object.keys(given)) headers[name.toLowerCase()] = given[name];
+    if (!headers.authorization) return { errors: [{ message: NO_KEY }] };
     const response = await fetch("/graphql", { method: "POST", headers, body: JSON.stringify(parameters) });
     const answer = await response.json();
     if (response.ok) {
@@ -62,7 +64,7 @@
 
   function show() {
     // A new key is a new GraphiQL: it asks for the schema once, when it appears.
-    root.render(React.createElement(GraphiQL, {
+    ReactDOM.render(React.createElement(GraphiQL, {
       key: field.value,
       fetcher,
       query: asked.get("query") || undefined,
@@ -71,7 +73,7 @@
       isHeadersEditorEnabled: true,
       shouldPersistHeaders: false,
       defaultEditorToolsVisibility: "variables",
-    }));
+    }), place);
   }
 
   document.getElementById("key-form").addEventListener("submit", function (event) {
@@ -81,6 +83,6 @@
   });
 
   field.value = kept();
-  if (!field.value) say("Type an API key to see the schema: webcare key create --role analyst makes one.", false);
+  if (!field.value) say("It stays in this tab and is sent with each request.", false);
   show();
 })();

@@ -1,0 +1,104 @@
+"""Runs the benchmarks and prints their ratios: `python -m tests.bench [--only ingest,triage,lists] [--write]`."""
+
+import argparse
+import asyncio
+import os
+import platform
+import tempfile
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import SecretStr
+from rich.console import Console
+from rich.table import Table
+
+import migrations
+from services.local.environment import resolved
+from shared.kit import clock
+from shared.kit.settings import Settings
+from tests.bench import ingest, lists, triage
+from tests.bench.measured import Measured
+
+BENCHMARKS: dict[str, Callable[[Settings], Awaitable[list[Measured]]]] = {
+    "ingest": ingest.measure,
+    "lists": lists.measure,
+    "triage": triage.measure,
+}
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "benchmarks.md"
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What it ran on."""
+
+    cores: int
+    python: str
+    system: str
+
+    @classmethod
+    def here(cls) -> "Machine":
+        """This machine."""
+        return cls(os.cpu_count() or 1, platform.python_version(), f"{platform.system()} {platform.machine()}")
+
+
+async def run(names: list[str], settings: Settings) -> list[Measured]:
+    """Measures one after another, so that none disturbs another."""
+    found = []
+    for name in names:
+        found += await BENCHMARKS[name](settings)
+    return found
+
+
+def main() -> None:
+    """Parses the arguments, measures, prints, and writes the page if asked."""
+    parser = argparse.ArgumentParser(description="Ratios against a floor measured in the same run.")
+    parser.add_argument("--only", default=",".join(BENCHMARKS), help="which, with commas between them")
+    parser.add_argument("--write", action="store_true", help="write docs/benchmarks.md")
+    given = parser.parse_args()
+    names = [name for name in given.only.split(",") if name in BENCHMARKS]
+    with tempfile.TemporaryDirectory(prefix="webcare-bench-") as folder:
+        Path(folder).chmod(0o755)
+        with resolved(Settings(data_dir=Path(folder) / "data", database_url="", valkey_url="")) as settings:
+            migrations.upgrade(settings.database_url)
+            settings = settings.model_copy(
+                update={"secret_key": SecretStr("bench-" + "x" * 40), "requests_per_minute": 10**9}
+            )
+            found = asyncio.run(run(names, settings))
+    show(found)
+    if given.write:
+        write(found)
+
+
+def show(found: list[Measured]) -> None:
+    """Prints the ratios."""
+    table = Table("what", "ours", "floor", "ratio", "goal", "floor is")
+    for one in found:
+        table.add_row(one.what, one.ours, one.floor, f"{one.ratio:.2f}", one.goal, one.floor_is)
+    Console().print(table)
+
+
+def write(found: list[Measured]) -> None:
+    """Writes docs/benchmarks.md."""
+    machine = Machine.here()
+    rows = "\n".join(
+        f"| {one.what} | {one.ours} | {one.floor} | {one.ratio:.2f} | {one.goal} | {one.floor_is} |" for one in found
+    )
+    PAGE.write_text(
+        f"""# Benchmarks
+
+Speed is told as a ratio against a floor that was measured in the same run, because machines differ. `make bench` prints these
+ratios, `make bench ARGS=--write` writes this page.
+
+Measured on {clock.now():%Y-%m-%d}: {machine.cores} cores, {machine.system}, Python {machine.python}. Shared cores: read ratios,
+not absolutes.
+
+| what | ours | floor | ratio | goal | the floor is |
+| --- | --- | --- | --- | --- | --- |
+{rows}
+"""
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Whole ways through the running processes, from one door to the other."""
