@@ -305,7 +305,7 @@ def find(sector: str, language: str, text: str) -> set[str]:
             for end, skipped in ends(tokens, at, [words(run) for run in spelling.runs]):
                 sentence = next((i + 1 for i in range(at - 1, -1, -1) if tokens[i] in ENDS), 0)
                 denied = negation.governs(tokens[sentence:at]) is not None or any(
-                    negation.holds(tokens[i]) for i in skipped
+                    negation.denies_within(tokens[i]) for i in skipped
                 )
                 behind = undoes and end < len(tokens) and negation.holds(tokens[end])
                 if not (spelling.negatable and denied) and not behind:

@@ -71,7 +71,7 @@ def render(figures: WeeklyFigures) -> bytes:
     targets = {(line.metric, line.hours): line.target for line in figures.sla}  # a mark only where hours are alike
     drawn = {
         "volume": plots.volume(figures.days) if _total(figures) else "",
-        "share_of_voice": plots.share_of_voice(figures.brands) if len(figures.brands) > 1 else "",
+        "share_of_voice": plots.share_of_voice(figures.brands) if _is_shared(figures) else "",
         "sentiment": plots.sentiment(figures.sentiment) if _sum(figures).told else "",
         "issues": plots.top_issues(figures.issues) if figures.issues else "",
         "attainment": plots.attainment(figures.sla) if any(one.met + one.breached for one in figures.sla) else "",
@@ -149,6 +149,10 @@ def _total(figures: WeeklyFigures) -> int:
     return sum(day.count for day in figures.days)
 
 
+def _is_shared(figures: WeeklyFigures) -> bool:
+    return len(figures.brands) > 1 and any(brand.count for brand in figures.brands)
+
+
 def _usual_week(figures: WeeklyFigures) -> float | None:
     return daily.usual(figures.weeks_before, season=1)
 
@@ -193,7 +197,7 @@ def _in_short(figures: WeeklyFigures) -> list[str]:
     """The week in a few sentences; only what is known is said."""
     total, usual, mood = _total(figures), _usual_week(figures), _sum(figures)
     if not total:
-        return ["Nothing was heard this week: no mention was stored."]
+        return ["Nothing was heard this week: we know of no mention that was published in it."]
     told = [f"{_number(total)} mentions{_compared(daily.change(total, usual))}."]
     loudest = max(figures.days, key=lambda day: day.count)
     if loudest.usual and loudest.count >= 1.5 * loudest.usual:

@@ -148,7 +148,8 @@ class _Read:
         if many := [one.name for one in self.issues.days if (one.count or 0) > LOOKED_AT]:
             yield f"Phrases and samples of {', '.join(many)} are from {LOOKED_AT:,} mentions that were drawn."
         if self.waiting:
-            yield f"{self.waiting:,} mentions of this week are not understood yet and not in these figures."
+            they_are = "mention of this week is" if self.waiting == 1 else "mentions of this week are"
+            yield f"{self.waiting:,} {they_are} not understood yet and not in these figures."
 
 
 async def _read(reader: Reader, week: Week, now: datetime) -> _Read:

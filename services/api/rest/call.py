@@ -1,15 +1,13 @@
 """One call of an operation: who asks, the path, the query, the body, and the ways to answer."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import date, datetime
-from functools import cached_property
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import parse_qsl, quote
 from uuid import UUID
 
 import orjson
 from fastapi import Request, Response
-from starlette.datastructures import QueryParams
 
 from services.api.desk.desk import Desk
 from services.api.idempotency import Answer, Claim
@@ -28,11 +26,14 @@ class Call:
         self.desk = desk
         self.operation = operation
         self.claim: Claim | None = None
+        self._query: Mapping[str, str] | None = None
 
-    @cached_property
-    def query(self) -> QueryParams:
-        """The query parameters."""
-        return self.request.query_params
+    @property
+    def query(self) -> Mapping[str, str]:
+        """The query parameters. Raises Invalid for one that stands twice: which of the two is meant, nobody knows."""
+        if self._query is None:
+            self._query = _read_query(self.request.scope["query_string"])
+        return self._query
 
     def part(self, name: str) -> str:
         """A part of the path."""
@@ -245,6 +246,26 @@ def to_keep(response: Response) -> Answer:
     """What is kept of an answer for its Idempotency-Key."""
     kept = {name: value for name, value in response.headers.items() if name in ("etag", "location")}
     return Answer(response.status_code, bytes(response.body), kept)
+
+
+MOST_PARAMETERS = 100
+
+
+def _read_query(raw: bytes) -> dict[str, str]:
+    if not raw:
+        return {}
+    try:
+        pairs = parse_qsl(raw.decode("latin-1"), keep_blank_values=True, max_num_fields=MOST_PARAMETERS)
+    except ValueError as wrong:
+        raise Invalid(f"At most {MOST_PARAMETERS} query parameters are read.", errors=[("", "too many")]) from wrong
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        raise Invalid("A query parameter stands twice.", errors=[(f"/{name}", "is given twice") for name in twice])
+    if any("\x00" in value for value in found.values()):
+        raise Invalid("A query parameter holds a NUL character; leave it out.", errors=[("", "holds NUL")])
+    return found
 
 
 def _refuse_nul(value: Any, pointer: str) -> None:
