@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from services.api.auth import MAY_ACT_FOR_AGENTS, ROLES, Action
+from services.api.rest.door import OPERATIONS
 from services.ingest import catalog
 from services.ingest.receiver import MAY_PUSH
 from services.triage import pipeline
@@ -120,10 +121,7 @@ def roles() -> str:
 
 
 def operations() -> str:
-    from services.api.rest.door import OPERATIONS
-    from services.api.rest.routes import ROUTERS
-
-    assert ROUTERS
+    import_module("services.api.rest.routes")  # loads the operations of every noun
     return table(
         ["action", "operations that need it"],
         [

@@ -14,11 +14,11 @@ from starlette.routing import Route
 
 import migrations
 from services.api.auth import Doorkeeper
+from services.api.desk.events import API_VERSION
 from services.api.docs_pages import docs_routes
 from services.api.graphql.router import graphql_routes
 from services.api.rest import openapi
-from services.api.rest.routes import ROUTERS
-from shared.kit import version
+from services.api.rest.routes import ROUTES
 from shared.kit.database import Database
 from shared.kit.health import Health
 from shared.kit.jobs import Nudger
@@ -27,7 +27,6 @@ from shared.kit.problems import Envelope, reraise
 from shared.kit.secrets import Vault
 from shared.kit.settings import Settings
 from shared.store import work
-from shared.store.events import API_VERSION
 
 SERVICE = "api"
 EXPOSED = (
@@ -72,8 +71,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.database = None
     for kind in (HTTPException, RequestValidationError):
         app.add_exception_handler(kind, reraise)
-    for router in ROUTERS:
-        app.include_router(router)
+    app.router.routes += ROUTES
     health = Health(SERVICE, settings, lambda: app.state.database, migrations.head(), [_collect_work])
     app.router.routes += [*health.routes(), Route("/openapi.json", _openapi, include_in_schema=False), *docs_routes()]
     app.router.routes += graphql_routes()

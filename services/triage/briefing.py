@@ -138,6 +138,8 @@ async def _backgrounds(
     channels = list({row["channel_id"] for row in rows})
     roots = list({row["root_external_id"] for row in rows if row["root_external_id"]})
     threads = await store.thread_pace(connection, channels, roots) if roots else {}
+    threaded = [row["id"] for row in rows if row["root_external_id"] or row["parent_external_id"]]
+    going_on = await store.going_on(connection, threaded) if threaded else set()
     reviews = await store.review_pace(connection, channels) if any(row["kind"] == "review" for row in rows) else {}
     now, found = clock.now(), {}
     for row in rows:
@@ -147,7 +149,7 @@ async def _backgrounds(
         found[row["id"]] = Background(
             sketch=sketches[row["id"]],
             look_alikes=likes.get(row["id"], ()),
-            in_our_conversation=row["already_in"] is not None,
+            in_our_conversation=row["already_in"] is not None or row["id"] in going_on,
             asked_unanswered=past["unanswered"] if past else 0,
             author_posts_last_hour=sum(1 for at in posts if now - at < timedelta(hours=1)),
             rhythm_deviation=_rhythm(posts),

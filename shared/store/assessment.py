@@ -124,6 +124,28 @@ async def author_history(connection: asyncpg.Connection, author_ids: Sequence[UU
     )
 
 
+async def going_on(connection: asyncpg.Connection, mention_ids: Sequence[UUID]) -> set[UUID]:
+    """Which of these mentions go on with a conversation of ours: they answer a reply that we posted, or are by its customer,
+    in its thread or in answer to a turn of it."""
+    rows = await connection.fetch(
+        """
+        SELECT m.id FROM mention m
+        WHERE m.id = ANY($1) AND (
+            EXISTS (SELECT 1 FROM reply r WHERE r.workspace_id = m.workspace_id AND r.channel_id = m.channel_id
+                    AND r.external_id = m.parent_external_id)
+            OR EXISTS (SELECT 1 FROM conversation c WHERE c.workspace_id = m.workspace_id AND c.thread_key =
+                       'thread:' || m.channel_id || ':' || m.author_id || ':' || coalesce(m.root_external_id, m.external_id))
+            OR EXISTS (SELECT 1 FROM mention_key k
+                       JOIN assessment a ON a.workspace_id = k.workspace_id AND a.mention_id = k.mention_id
+                       JOIN conversation c ON c.workspace_id = a.workspace_id AND c.id = a.conversation_id
+                       WHERE k.workspace_id = m.workspace_id AND k.channel_type = m.channel_type
+                       AND k.external_id = m.parent_external_id AND c.channel_id = m.channel_id AND c.author_id = m.author_id))
+        """,
+        list(mention_ids),
+    )  # fmt: skip
+    return {row["id"] for row in rows}
+
+
 async def thread_pace(
     connection: asyncpg.Connection, channel_ids: Sequence[UUID], roots: Sequence[str]
 ) -> dict[str, int]:

@@ -67,7 +67,17 @@ async def test_fields_that_are_wrong_are_all_named(world: World) -> None:
     assert pointers == {"/nam", "/name", "/capacity", "/presence"}
     answer = await world.call("GET", "/v1/mentions?sentimnt=negative")
     assert is_problem(answer, 422, "invalid")["errors"][0]["pointer"] == "/sentimnt"
-    for query in ("limit=0", "limit=101", "limit=x", "cursor=%21", "order=size", "from=yesterday", "sentiment=sad", "lang=nl&lang=en", "q=a%00b"):
+    for query in (
+        "limit=0",
+        "limit=101",
+        "limit=x",
+        "cursor=%21",
+        "order=size",
+        "from=yesterday",
+        "sentiment=sad",
+        "lang=nl&lang=en",
+        "q=a%00b",
+    ):
         is_problem(await world.call("GET", f"/v1/mentions?{query}"), 422, "invalid")
 
 

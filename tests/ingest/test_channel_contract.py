@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import httpx
-import jsonschema  # type: ignore[import-untyped]
+import jsonschema
 import pytest
 from pydantic import ValidationError
 

@@ -16,7 +16,7 @@ from sqlalchemy import text
 from services.ingest import poller as polling
 from services.ingest.channels.rss import Rss
 from services.ingest.channels.simulated import venue_of
-from services.ingest.intake import Taken
+from services.ingest.intake import Taken, take_in
 from services.ingest.opening import Opener, workspace_folder
 from services.ingest.poller import Poller
 from shared.kit import clock
@@ -275,7 +275,7 @@ async def test_a_reader_killed_before_its_commit_is_followed_by_another(
         await asyncio.sleep(60)
         raise AssertionError
 
-    real = polling.take_in
+    real = take_in
     with monkeypatch.context() as killed:
         killed.setattr(polling, "take_in", never_commits)
         reader = asyncio.create_task(desk.poll())

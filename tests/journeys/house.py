@@ -102,13 +102,14 @@ async def a_house(settings: Settings, *, sectors: Sequence[str]) -> AsyncIterato
     stop = asyncio.Event()
     async with AsyncExitStack() as stack:
         doors = {}
-        for name, app in (("ingest", ingest_app.create_app(chosen)), ("api", api_app.create_app(chosen))):
+        api = api_app.create_app(chosen)
+        for name, app in (("ingest", ingest_app.create_app(chosen)), ("api", api)):
             await stack.enter_async_context(app.router.lifespan_context(app))
             transport = httpx.ASGITransport(app, raise_app_exceptions=False)
             client = httpx.AsyncClient(transport=transport, base_url=f"http://{name}.test", timeout=60)
             doors[name] = await stack.enter_async_context(client)
-            database = app.state.database
         slug = f"w-{ids.new_id().hex[-12:]}"
+        database = api.state.database
         workspace_id = await workspaces.create_workspace(database, slug, slug, sectors=sectors)
         key = await workspaces.create_key(database, workspace_id, Role.ADMIN, "admin")
         workers = [

@@ -14,7 +14,7 @@ LEASE_S, RENEW_S = 3.0, 1.0
 
 def carry(settings: Settings) -> None:
     """Runs the ingest worker until it is killed."""
-    replies.LOOKS = LOOKS  # type: ignore[assignment]  # of this process alone
+    replies.LOOKS = LOOKS  # of this process alone
     replies.RENEW_S = RENEW_S
     work.claim = partial(work.claim, lease_s=LEASE_S)
     work.renew = partial(work.renew, lease_s=LEASE_S)

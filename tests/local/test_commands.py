@@ -45,7 +45,7 @@ async def counted(database: Database, slug: str, table: str) -> int:
         return int(await connection.fetchval(f"SELECT count(*) FROM {table}"))
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(400)
 async def test_from_an_empty_database_to_a_report(terminal: Terminal, database: Database, tmp_path: Path) -> None:
     # the first workspace and its key, shown once
     first = terminal.run("migrate")

@@ -9,6 +9,8 @@ from shared.store import events
 from shared.store.events import LARGEST_FEED_PAGE, FeedPage
 
 USUAL_FEED_PAGE = 100
+API_VERSION = events.API_VERSION
+"""The version of what is told and published; it changes only when a reader would have to change."""
 
 
 async def read_feed(

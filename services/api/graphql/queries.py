@@ -54,17 +54,15 @@ _TEXT = str | None
 
 def check_below(desk: Desk, noun: str, selection: Selection) -> None:
     """Raises Forbidden where a noun is asked for, below this one, that the actor may not read by itself."""
-    for name, item in view(noun).nested().items():
-        below = selection.get(name)
-        if below is not None:
-            _check_nested(desk, item)
-            check_below(desk, item.noun, below)
-
-
-def _check_nested(desk: Desk, item: Nested) -> None:
-    # What is shown unasked belongs to the noun on which it hangs.
-    if not item.shown and item.noun in READ:
-        allow(desk.actor, READ[item.noun][1])
+    for name, below in selection.items():
+        if below is None:
+            continue
+        item = view(noun).fields[name]
+        assert isinstance(item, Nested)  # only nouns have something below
+        # What is shown unasked belongs to the noun on which it hangs.
+        if not item.shown and item.noun in READ:
+            allow(desk.actor, READ[item.noun][1])
+        check_below(desk, item.noun, below)
 
 
 async def read_one(desk: Desk, noun: str, key: Any, raw: Raw, *path: str) -> dict[str, Any]:

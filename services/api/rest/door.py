@@ -7,7 +7,7 @@ that a route is handed (call.py), and here who asks, what is allowed, and the Id
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 from starlette.routing import Route
 
 from services.api import idempotency
@@ -39,11 +39,11 @@ OPERATIONS: list[Operation] = []
 
 
 class Door:
-    """The operations of one noun. `router` is what the app includes."""
+    """The operations of one noun. `routes` are what the app takes over."""
 
     def __init__(self, tag: str) -> None:
         self.tag = tag
-        self.router = APIRouter(redirect_slashes=False)
+        self.routes: list[Route] = []
 
     def get(self, path: str, id_: str, action: Action, shows: Shows, **more: Any) -> Callable[[Handler], Handler]:
         """Declares a reading."""
@@ -80,8 +80,10 @@ class Door:
             if any(known.id == id_ for known in OPERATIONS):
                 raise ValueError(f"the operationId {id_} stands twice")
             OPERATIONS.append(operation)
-            self.router.routes.append(
-                Route(operation.path, _Endpoint(operation, handler), methods=[method], name=id_, include_in_schema=False)
+            self.routes.append(
+                Route(
+                    operation.path, _Endpoint(operation, handler), methods=[method], name=id_, include_in_schema=False
+                )
             )
             return handler
 

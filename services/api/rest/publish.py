@@ -2,17 +2,17 @@
 
 from pathlib import Path
 
+from services.api.desk.events import API_VERSION
 from services.api.rest import openapi, routes
-from shared.kit import version
 
 TARGET = Path(__file__).parents[3] / "docs" / "api" / "openapi.json"
 
 
 def main() -> None:
     """Writes the file."""
-    assert routes.ROUTERS  # importing them declared every operation
+    assert routes.ROUTES  # importing them declared every operation
     TARGET.parent.mkdir(parents=True, exist_ok=True)
-    TARGET.write_bytes(openapi.written(version.current()))
+    TARGET.write_bytes(openapi.written(API_VERSION))
 
 
 if __name__ == "__main__":

@@ -45,4 +45,4 @@ NOUNS = (
     keys,
     authors,
 )
-ROUTERS = tuple(module.door.router for module in NOUNS)
+ROUTES = tuple(route for module in NOUNS for route in module.door.routes)

@@ -61,6 +61,10 @@ class Step(BaseModel):
     post: dict[str, Any] = Field(default_factory=dict, description="More of the post: author, rating, lang, thread …")
 
 
+POLL_AFTER = timedelta(seconds=2)
+"""It costs nothing to ask it often, and a newcomer sees what is said there at once."""
+
+
 class SimulatedSettings(ChannelSettings):
     """What the venue plays and what goes wrong there."""
 
@@ -250,7 +254,9 @@ def _page(payload: Any, plays: str) -> Page:
             skipped.append(Skipped(" ".join(detail for _, detail in explain(wrong)), post.get("id")))
         except (AttributeError, TypeError, ValueError) as wrong:
             skipped.append(Skipped(f"{wrong}."))
-    return Page(tuple(mentions), {"after": payload["after"]}, bool(payload["more"]), tuple(skipped))
+    return Page(
+        tuple(mentions), {"after": payload["after"]}, bool(payload["more"]), tuple(skipped), poll_after=POLL_AFTER
+    )
 
 
 def _json(body: bytes) -> Any:

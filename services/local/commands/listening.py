@@ -1,8 +1,7 @@
-"""The commands for who wants to know what is said: watch, report."""
+"""The commands for who wants to know what is said: watch."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from urllib.parse import quote_plus
 
@@ -11,7 +10,6 @@ import typer
 from services.local.commands.session import settings_or_exit, tell
 
 if TYPE_CHECKING:
-    from services.api.desk.reports import RenderedReport
     from services.api.desk.workspaces import Watched
     from shared.kit.settings import Settings
 
@@ -67,56 +65,3 @@ async def _watch(settings: Settings, text: str, feeds: list[str], workspace: str
 
     async with desk_of(settings, workspace, "watch") as desk, desk.writing() as writing:
         return await workspaces.watch(writing, text, feeds)
-
-
-def report(
-    output: Annotated[
-        Path,
-        typer.Option(
-            "--output",
-            "-o",
-            help="Where it goes: an HTML page, or its figures where it ends in .json; - is standard output.",
-        ),
-    ],
-    week: Annotated[
-        str | None, typer.Option(help="The week, as 2026-W47; the last finished one unless said otherwise.")
-    ] = None,
-    workspace: Annotated[str, typer.Option(help="The workspace's slug.")] = "main",
-    again: Annotated[
-        bool, typer.Option("--again", help="Render a kept report anew: its week had late mentions or corrections.")
-    ] = False,
-) -> None:
-    """Write the weekly listening report: one page with plots that needs nothing else.
-
-    A finished week is rendered once and then stays as it is.
-
-    \b
-    Example: webcare report --week 2026-W47 -o report.html
-    """
-    import asyncio
-    import sys
-
-    from services.local.environment import resolved
-
-    with resolved(settings_or_exit(), tell) as settings:
-        made = asyncio.run(_report(settings, week, workspace, again))
-    content = made.figures if output.suffix == ".json" else made.page
-    if str(output) == "-":
-        sys.stdout.buffer.write(content)
-        sys.stdout.buffer.flush()
-    else:
-        draft = output.with_name(f"{output.name}.part")
-        draft.write_bytes(content)
-        draft.replace(output)
-    if made.id is None:
-        tell(f"{made.week} as far as it is known now; a report is kept once its week is over and understood.")
-    else:
-        tell(f"{made.week}, data hash {made.data_hash[:12]}.")
-
-
-async def _report(settings: Settings, week: str | None, workspace: str, again: bool) -> RenderedReport:
-    from services.api.desk import reports
-    from services.local.operator import desk_of
-
-    async with desk_of(settings, workspace, "report") as desk:
-        return await reports.read_report(desk, week or str(await reports.last_week(desk)), anew=again)

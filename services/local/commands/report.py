@@ -20,6 +20,9 @@ def report(
     ],
     week: Annotated[str | None, typer.Option(help="As 2026-W47; without it, the last week that is over.")] = None,
     workspace: Annotated[str, typer.Option(help="The workspace's slug.")] = "main",
+    again: Annotated[
+        bool, typer.Option("--again", help="Render a kept report anew: its week had late mentions or corrections.")
+    ] = False,
 ) -> None:
     """Write a week's listening report as one HTML page.
 
@@ -38,15 +41,15 @@ def report(
     with resolved(given, tell) as settings:
         if not given.database_url:
             first_start.prepare_for_a_command(settings, home_of(given))
-        found = asyncio.run(_read(settings, workspace, week))
+        found = asyncio.run(_read(settings, workspace, week, again))
     with writing_whole(output) as out:
         out.write(found.figures if output.suffix.lower() == ".json" else found.page)
     tell(f"The report of {found.week} is in {output}.")
 
 
-async def _read(settings: Settings, workspace: str, week: str | None) -> RenderedReport:
+async def _read(settings: Settings, workspace: str, week: str | None, again: bool) -> RenderedReport:
     from services.api.desk import reports
     from services.local.operator import desk_of
 
     async with desk_of(settings, workspace, "report") as desk:
-        return await reports.read_report(desk, week or str(await reports.last_week(desk)))
+        return await reports.read_report(desk, week or str(await reports.last_week(desk)), anew=again)

@@ -204,7 +204,7 @@ def _joined(
 
 
 def _negated(negation: Negation, hit: _Hit, folded: list[str]) -> bool:
-    if any(negation.holds(folded[at]) for at in hit.skipped):
+    if any(negation.denies_within(folded[at]) for at in hit.skipped):
         return True
     first = max(0, hit.start - 8)
     for at in range(hit.start - 1, first - 1, -1):

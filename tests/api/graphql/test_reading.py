@@ -15,6 +15,7 @@ from graphql import (
     parse,
 )
 
+from services.api import auth
 from services.api.desk.desk import Desk
 from services.api.graphql.executor import RowExecutor, is_row
 from services.api.graphql.fields import Asked
@@ -261,3 +262,16 @@ async def _desk(world: World) -> Desk:
     doorkeeper = world.client._transport.app.state.doorkeeper  # type: ignore[attr-defined]
     desk, _ = await doorkeeper.admit(f"Bearer {world.keys[Role.ADMIN]}", None, "test")
     return desk  # type: ignore[no-any-return]
+
+
+async def test_a_noun_below_another_takes_the_right_to_read_it(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    conversation_id, _ = await world.a_conversation()
+    fewer = {**auth.ROLES, Role.ANALYST: auth.ROLES[Role.ANALYST] - {auth.Action.READ_REPLIES}}
+    monkeypatch.setattr(auth, "ROLES", fewer)
+    shown = "{ conversations { edges { node { id messages { reply { text } } } } } }"
+    assert await asked(world, shown, role=Role.ANALYST)
+    hidden = "{ conversations { edges { node { id replies { text } } } } }"
+    assert (await refused(world, hidden, role=Role.ANALYST))["code"] == "forbidden"
+    one = f'{{ conversation(id: "{conversation_id}") {{ replies {{ text }} }} }}'
+    assert (await refused(world, one, role=Role.ANALYST))["code"] == "forbidden"
+    assert await asked(world, hidden, role=Role.LEAD)
