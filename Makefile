@@ -20,7 +20,7 @@ up: $(RUNTIME)  ## start everything on this machine; Ctrl-C stops it (ARGS="--de
 	@$(BIN)/webcare up $(ARGS)
 
 test: check  ## all that a change must pass: the checks, then the tests (ARGS="-k journey")
-	@$(BIN)/python -m pytest -m "not chaos" $(ARGS)
+	@$(BIN)/python -m pytest -m "not chaos" -n auto --dist loadfile $(ARGS)
 
 check: $(DEV)  ## style, types, and who may import whom
 	@$(BIN)/ruff check .

@@ -71,10 +71,9 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.database = None
     for kind in (HTTPException, RequestValidationError):
         app.add_exception_handler(kind, reraise)
-    app.router.routes += ROUTES
+    app.router.routes += [*graphql_routes(), *ROUTES]  # the one path of GraphQL first: routes are tried in order
     health = Health(SERVICE, settings, lambda: app.state.database, migrations.head(), [_collect_work])
     app.router.routes += [*health.routes(), Route("/openapi.json", _openapi, include_in_schema=False), *docs_routes()]
-    app.router.routes += graphql_routes()
     app.openapi = lambda: openapi.document(app.version)  # type: ignore[method-assign]  # FastAPI's own way
     _add_layers(app, settings)
     return app

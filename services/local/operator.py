@@ -24,7 +24,7 @@ _OPERATOR = Actor(key_id=UUID(int=0), role=Role.ADMIN, name="webcare command")
 @asynccontextmanager
 async def database_of(settings: Settings, service: str) -> AsyncIterator[Database]:
     """The database for the time of a command; what it commits wakes the workers."""
-    database = await Database.open(settings, service)
+    database = await Database.open(settings, service, patience_s=1)
     nudger = Nudger(settings)
     nudger.attach(database)
     try:
