@@ -184,6 +184,7 @@ async def test_nothing_acknowledged_is_lost_or_doubled() -> None:
         await check(installation, workspace_id, acknowledged)
         assert resumed is not None
         assert resumed <= RESUMED_WITHIN_S
+        assert took <= RESUMED_WITHIN_S + 1.5 * bare
 
 
 async def check(installation: Installation, workspace_id: UUID, acknowledged: set[str]) -> None:
