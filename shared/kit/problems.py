@@ -113,7 +113,7 @@ def _count(scope: Scope, status: int, seconds: float) -> None:
     answers, took = _figures(method, route, status or 500)
     answers.inc()
     took.observe(seconds)
-    if status >= 500 or (method not in ("GET", "HEAD", "OPTIONS")):
+    if status >= 500 or (method not in ("GET", "HEAD", "OPTIONS") and route != "/graphql"):  # a query is a POST too
         log.info("answered", method=method, route=route, status=status, ms=round(seconds * 1000, 1))
 
 

