@@ -66,7 +66,7 @@ def is_alive(pid: int) -> bool:
 @pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT])
 def test_a_told_supervisor_ends_its_children_and_then_itself(sign: signal.Signals) -> None:
     process = run("keep('one', steady); keep('two', steady); supervisor.run_until(lambda: False)")
-    pids = [int(said(process, name).split()[-1]) for name in ("one: up", "two: up")]
+    pids = [int(said(process, ": up").split()[-1]) for _ in range(2)]  # in whichever order they come
     assert all(is_alive(pid) for pid in pids)
     process.send_signal(sign)
     rest, _ = process.communicate(timeout=20)
