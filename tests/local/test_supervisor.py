@@ -49,8 +49,8 @@ def run(body: str) -> subprocess.Popen[str]:
     return python("-c", PROGRAM, textwrap.dedent(body))
 
 
-def said(process: subprocess.Popen[str], begin: str) -> str:
-    """Reads on until a line begins with this."""
+def said(process: subprocess.Popen[str], begin: str | tuple[str, ...]) -> str:
+    """Reads on until a line begins with this, or with one of these."""
     assert process.stdout is not None
     for line in process.stdout:
         if line.startswith(begin):
@@ -66,7 +66,7 @@ def is_alive(pid: int) -> bool:
 @pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT])
 def test_a_told_supervisor_ends_its_children_and_then_itself(sign: signal.Signals) -> None:
     process = run("keep('one', steady); keep('two', steady); supervisor.run_until(lambda: False)")
-    pids = [int(said(process, ": up").split()[-1]) for _ in range(2)]  # in whichever order they come
+    pids = [int(said(process, ("one: up", "two: up")).split()[-1]) for _ in range(2)]  # in whichever order they come
     assert all(is_alive(pid) for pid in pids)
     process.send_signal(sign)
     rest, _ = process.communicate(timeout=20)
