@@ -9,7 +9,9 @@ transaction.
 import asyncio
 import contextlib
 from collections import defaultdict
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from uuid import UUID
 
 import asyncpg
@@ -33,7 +35,19 @@ log = logging.get(__name__)
 _NOTICE_SOON = "SET tcp_keepalives_idle = 1; SET tcp_keepalives_interval = 1; SET tcp_keepalives_count = 1"
 
 
-async def sequence(database: Database, workspace_id: UUID, limit: int = BATCH) -> int:
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A fact that has its place now: its type, and what is told of its subject (a JSON object; None where that is gone)."""
+
+    type: str
+    data: str | None
+
+
+Tell = Callable[[Sequence[Told]], Awaitable[None]]
+"""Hears, once each, of the facts that were given their place, after that was committed."""
+
+
+async def sequence(database: Database, workspace_id: UUID, limit: int = BATCH, tell: Tell | None = None) -> int:
     """Gives the next facts of a workspace their place, in ONE transaction. Returns how many there were.
 
     Their data is rendered here, once, by one reading for each noun. Safe to be called by several at once.
@@ -49,7 +63,18 @@ async def sequence(database: Database, workspace_id: UUID, limit: int = BATCH) -
         )
         if told:
             wake_after_commit(session, DELIVERIES)
+    if tell is not None:
+        await _tell(tell, facts, rendered)
     return placed
+
+
+async def _tell(tell: Tell, facts: Sequence[WaitingFact], rendered: Sequence[Rendered]) -> None:
+    """Whoever listens may fail; the facts have their place all the same."""
+    shown = {(one.noun, one.subject_id): one.data for one in rendered}
+    try:
+        await tell([Told(fact.type, shown.get((_noun(fact.type), fact.subject_id))) for fact in facts])
+    except Exception as wrong:  # noqa: BLE001  # it is committed, and must not be taken for undone
+        log.warning("nobody counted facts", facts=len(facts), error=repr(wrong)[:200])
 
 
 async def _render(connection: asyncpg.Connection, facts: list[WaitingFact]) -> list[Rendered]:
@@ -74,9 +99,10 @@ def _noun(type_: str) -> str:
 class Sequencer:
     """One candidate for the election. `await drain(SEQUENCER, wakeups, stop, sequencer.once)`, then `close()`."""
 
-    def __init__(self, database: Database, *, batch: int = BATCH) -> None:
+    def __init__(self, database: Database, *, batch: int = BATCH, tell: Tell | None = None) -> None:
         self._database = database
         self._batch = batch
+        self._tell = tell
         self._held = AsyncExitStack()
         self._connection: asyncpg.Connection | None = None
         self._busy_until = 0.0
@@ -113,7 +139,7 @@ class Sequencer:
 
         async def one(workspace_id: UUID) -> int:
             async with slots:
-                return await sequence(self._database, workspace_id, self._batch)
+                return await sequence(self._database, workspace_id, self._batch, self._tell)
 
         done = await asyncio.gather(*map(one, waiting), return_exceptions=True)
         self.placed += sum(count for count in done if isinstance(count, int))

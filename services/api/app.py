@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
-from prometheus_client import Gauge
+from prometheus_client import REGISTRY, Gauge
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
@@ -16,6 +16,7 @@ import migrations
 from services.api.auth import Doorkeeper
 from services.api.desk.events import API_VERSION
 from services.api.docs_pages import docs_routes
+from services.api.figures import FiguresOfWorkers
 from services.api.graphql.router import graphql_routes
 from services.api.rest import openapi
 from services.api.rest.routes import ROUTES
@@ -42,6 +43,8 @@ EXPOSED = (
 STATEMENT_TIMEOUT_S = 15
 
 DUE = Gauge("webcare_jobs_due", "Work that is due.", ("kind",))
+_WORKERS = FiguresOfWorkers()
+REGISTRY.register(_WORKERS)
 OLDEST = Gauge("webcare_job_oldest_due_seconds", "For how long the oldest piece of work is due.", ("kind",))
 
 
@@ -72,7 +75,8 @@ def create_app(settings: Settings) -> FastAPI:
     for kind in (HTTPException, RequestValidationError):
         app.add_exception_handler(kind, reraise)
     app.router.routes += [*graphql_routes(), *ROUTES]  # the one path of GraphQL first: routes are tried in order
-    health = Health(SERVICE, settings, lambda: app.state.database, migrations.head(), [_collect_work])
+    collectors = [_collect_work, _WORKERS.read]
+    health = Health(SERVICE, settings, lambda: app.state.database, migrations.head(), collectors)
     app.router.routes += [*health.routes(), Route("/openapi.json", _openapi, include_in_schema=False), *docs_routes()]
     app.openapi = lambda: openapi.document(app.version)  # type: ignore[method-assign]  # FastAPI's own way
     _add_layers(app, settings)

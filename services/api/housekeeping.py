@@ -4,13 +4,19 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
 
-from shared.kit import logging
-from shared.kit.database import Database
-from shared.store import heartbeats, idempotency, ledger, upkeep
+from services.api.figures import WorkerFigures
+from services.api.listening import weekly_report
+from shared.kit import clock, logging
+from shared.kit.database import AWAY_OR_SLOW, Database
+from shared.store import heartbeats, idempotency, ledger, metrics, upkeep, workspaces
 
 HOUR_S = 3_600.0
 _ROLL_UP = 5_000
+_LEDGER_LOOKS_BACK = timedelta(days=2)
+"""Deltas are of the present hour, but for the few by which triage sets a mention aside."""
 _SOON_S = 5.0
 
 log = logging.get(__name__)
@@ -35,15 +41,19 @@ async def make_partitions(database: Database) -> None:
         log.info("partitions were made", made=made)
 
 
-async def roll_up_ledger(database: Database) -> None:
-    """Adds the ledger's deltas to their hours."""
+async def roll_up_ledger(database: Database, figures: WorkerFigures) -> None:
+    """Adds the ledger's deltas to their hours, and counts what they say."""
+    since = clock.now() - _LEDGER_LOOKS_BACK
     async with database.lookup() as connection:
         workspaces = await upkeep.workspaces_with_deltas(connection)
     for workspace_id in workspaces:
         taken = _ROLL_UP
         while taken == _ROLL_UP:
             async with database.write(workspace_id) as session:
+                before = await metrics.ledger_by_type(session, since)
                 taken = await ledger.roll_up(session, _ROLL_UP)
+                after = await metrics.ledger_by_type(session, since)
+            figures.came_in({key: count - before.get(key, 0) for key, count in after.items()})
 
 
 async def forget_answers(database: Database) -> None:
@@ -61,12 +71,31 @@ async def forget_the_dead(database: Database) -> None:
         await heartbeats.forget_dead(connection)
 
 
-CHORES: Sequence[Chore] = (
-    Chore("make partitions", 6 * HOUR_S, make_partitions),
-    Chore("roll up the ledger", 30.0, roll_up_ledger),
-    Chore("forget answers", 600.0, forget_answers),
-    Chore("forget the dead", HOUR_S, forget_the_dead),
-)
+async def keep_reports(database: Database) -> None:
+    """Renders last week's report of each workspace once its week is over, so that it is there before anybody asks."""
+    async with database.lookup() as connection:
+        every = await workspaces.every(connection)
+    for workspace_id in every:
+        try:
+            week = await weekly_report.keep_last_week(database, workspace_id)
+        except AWAY_OR_SLOW:
+            raise
+        except Exception as wrong:  # noqa: BLE001  # one workspace's trouble is not the others'; it is tried again next time
+            log.warning("no weekly report", workspace_id=str(workspace_id), error=repr(wrong)[:200])
+            continue
+        if week is not None:
+            log.info("a weekly report was rendered", workspace_id=str(workspace_id), week=str(week))
+
+
+def chores(figures: WorkerFigures) -> Sequence[Chore]:
+    """All there is to do; what is counted by the way goes into `figures`."""
+    return (
+        Chore("make partitions", 6 * HOUR_S, make_partitions),
+        Chore("roll up the ledger", 30.0, partial(roll_up_ledger, figures=figures)),
+        Chore("forget answers", 600.0, forget_answers),
+        Chore("forget the dead", HOUR_S, forget_the_dead),
+        Chore("keep weekly reports", 600.0, keep_reports),
+    )
 
 
 async def keep_doing(chore: Chore, database: Database, stop: asyncio.Event) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from services.api import housekeeping
+from services.api.figures import WorkerFigures
 from services.api.webhooks.delivery import Deliverer
 from services.api.webhooks.post import Postman
 from shared.kit import logging
@@ -51,7 +52,8 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     database = await Database.open(settings, PROCESS)
     nudger = Nudger(settings)
     vault = Vault(settings.secret_key.get_secret_value())
-    sequencer = Sequencer(database)
+    figures = WorkerFigures()
+    sequencer = Sequencer(database, tell=partial(figures.facts, database))
     try:
         async with Wakeups(settings, REACTIONS) as wakeups:
 
@@ -63,15 +65,17 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
             database.after_commit = tell
             postman = Postman(settings.allowed_networks)
             async with (
-                Deliverer(database, vault, postman, lambda: wakeups.wake(DELIVERIES)) as deliverer,
+                Deliverer(
+                    database, vault, postman, lambda: wakeups.wake(DELIVERIES), recorded=figures.tried
+                ) as deliverer,
                 asyncio.TaskGroup() as group,
             ):
                 worker = Worker(sequencer, deliverer)
                 for kind, react in REACTIONS.items():
                     group.create_task(drain(kind, wakeups, stop, partial(react, worker)), name=kind)
-                for chore in housekeeping.CHORES:
+                for chore in housekeeping.chores(figures):
                     group.create_task(housekeeping.keep_doing(chore, database, stop), name=chore.name)
-                group.create_task(heartbeats.pulse(database, PROCESS, stop), name="heartbeat")
+                group.create_task(heartbeats.pulse(database, PROCESS, stop, figures.told), name="heartbeat")
                 log.info("the api's worker is ready")
     finally:
         await sequencer.close()

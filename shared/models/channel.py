@@ -27,6 +27,24 @@ class Health(StrEnum):
     REAUTH_REQUIRED = "reauth_required"
 
 
+class Signature(StrEnum):
+    """What names the agent under a public answer: nothing, `^JD`, or the name written out."""
+
+    NONE = "none"
+    INITIALS = "initials"
+    NAME = "name"
+
+    def of(self, name: str, initials: str | None) -> str | None:
+        """What is put after the text; None where there is nothing to be put."""
+        match self:
+            case Signature.INITIALS:
+                return f"^{initials}" if initials else None
+            case Signature.NAME:
+                return f"– {name}"
+            case Signature.NONE:
+                return None
+
+
 class ChannelType(SQLModel, table=True):
     """A kind of venue as ingest published it: the same for all workspaces."""
 
@@ -41,13 +59,15 @@ class ChannelType(SQLModel, table=True):
 
 
 class ChannelFields(SQLModel):
-    """One configured source. `owned` says the venue is the brand's own (mailbox, page): what comes there is meant for it."""
+    """One configured source. `owned` says the venue is the brand's own (mailbox, page): what comes there is meant for it;
+    `signature` what names the agent under a public answer there."""
 
     type: str = Field(min_length=1, max_length=40)
     name: str = Field(min_length=1, max_length=200)
     settings: dict[str, object] = document()
     thread_mode: ThreadMode = ThreadMode.AUTHOR_THREAD
     owned: bool = False
+    signature: Signature = Signature.INITIALS
     status: str = Field(default="active", schema_extra={"pattern": "^(active|paused)$"})
 
 
@@ -59,6 +79,7 @@ class Channel(ChannelFields, StampedRow, table=True):
         Index("channel_due", "next_poll_at", postgresql_where=text("status = 'active' AND next_poll_at IS NOT NULL")),
     )
     thread_mode: str = Field(default="author_thread")  # type: ignore[assignment]
+    signature: str = Field(default="initials", sa_column_kwargs={"server_default": "initials"})  # type: ignore[assignment]
     secrets: bytes | None = octets(nullable=True)
     cursor: dict[str, object] | None = maybe_document()
     health: str = Field(default="new")

@@ -46,7 +46,8 @@ async def critical(
 ) -> list[asyncpg.Record]:
     """The most pressing conversations that were opened, had a turn or broke a promise in that time and are `urgent`, `breached` a
     promise or have an author who reaches `high_reach` accounts; `total` is how many there are. `said` is how the customer
-    began, with the personal data (`pii`, JSON text) found in it; null where that is not known."""
+    began, with the personal data (`pii`, JSON text) found in it; null where that is not known. `permalink` is where the opening
+    mention stands, if everybody may read it there."""
     breached_at = _BREACHED_AT.format(now="$2")
     return await connection.fetch(
         f"""
@@ -54,7 +55,7 @@ async def critical(
             SELECT k.conversation_id, bool_or({breached_at} >= $1) AS lately FROM sla_clock k
             WHERE {breached_at} < $2 GROUP BY 1
         ), judged AS (
-            SELECT c.id, c.number, c.subject, c.priority, c.status, c.channel_type, c.created_at, c.queue_id,
+            SELECT c.workspace_id, c.id, c.number, c.subject, c.priority, c.status, c.channel_type, c.created_at, c.queue_id,
                    c.priority = 'urgent' AS urgent, b.conversation_id IS NOT NULL AS breached,
                    coalesce((SELECT max(m.reach) FROM assessment a
                              JOIN mention m ON m.workspace_id = a.workspace_id AND m.id = a.mention_id
@@ -68,13 +69,18 @@ async def critical(
             SELECT *, count(*) OVER ()::int AS total FROM judged WHERE urgent OR breached OR reach >= $3
             ORDER BY urgent DESC, breached DESC, reach DESC, number LIMIT $4
         )
-        SELECT p.*, q.name AS queue, first.said, first.pii
+        SELECT p.*, q.name AS queue, first.said, first.pii, opening.permalink
         FROM pressing p LEFT JOIN queue q ON q.id = p.queue_id
         LEFT JOIN LATERAL (
             SELECT left(m.text, 1000) AS said, a.findings -> 'pii' AS pii FROM message g
             JOIN mention m ON m.workspace_id = g.workspace_id AND m.id = g.mention_id
             JOIN assessment a ON a.workspace_id = m.workspace_id AND a.mention_id = m.id AND NOT 'pii' = ANY(a.failed_stages)
             WHERE g.conversation_id = p.id AND g.kind = 'inbound' AND m.deleted_at IS NULL ORDER BY g.id LIMIT 1) first ON true
+        LEFT JOIN LATERAL (
+            SELECT CASE WHEN m.visibility = 'public' AND m.deleted_at IS NULL THEN m.permalink END AS permalink FROM message g
+            JOIN mention m ON m.workspace_id = g.workspace_id AND m.id = g.mention_id
+            WHERE g.workspace_id = p.workspace_id AND g.conversation_id = p.id AND g.kind = 'inbound'
+            ORDER BY g.id LIMIT 1) opening ON true
         ORDER BY p.urgent DESC, p.breached DESC, p.reach DESC, p.number
         """,
         since, until, high_reach, limit,

@@ -22,11 +22,45 @@ class Found:
     disposition: str
 
 
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What stands about one of a customer's turns, as far as their conversation follows it."""
+
+    mention_id: UUID
+    disposition: str
+    sentiment: str | None
+    lang: str | None
+    priority: str | None
+    issue_keys: list[str]
+
+
 FLAT: Mapping[str, str] = {
     "lang": "text", "sentiment": "text", "sentiment_score": "float8", "intent": "text", "urgency": "text",
     "priority": "text", "issue_keys": "text[]", "disposition": "text", "dismissed_because": "text", "duplicate_of": "uuid",
 }  # fmt: skip
 """The columns beside the findings, by which lists are filtered, with their types."""
+
+
+async def conversation_of(session: WriteSession, workspace_id: UUID, mention_id: UUID) -> UUID | None:
+    """The conversation that a mention is a turn of. Whoever changes both locks it first, then the findings."""
+    found: UUID | None = await session.scalar(
+        text("SELECT conversation_id FROM assessment WHERE workspace_id = :w AND mention_id = :m"),
+        {"w": workspace_id, "m": mention_id},
+    )
+    return found
+
+
+async def turns(session: WriteSession, workspace_id: UUID, conversation_id: UUID) -> list[Turn]:
+    """What stands about the turns of a conversation's customer, the oldest first."""
+    found = await session.execute(
+        text(
+            "SELECT a.mention_id, a.disposition, a.sentiment, a.lang, a.priority, a.issue_keys FROM message g "
+            "JOIN assessment a ON a.workspace_id = g.workspace_id AND a.mention_id = g.mention_id "
+            "WHERE g.workspace_id = :w AND g.conversation_id = :c AND g.kind = 'inbound' ORDER BY g.id"
+        ),
+        {"w": workspace_id, "c": conversation_id},
+    )
+    return [Turn(*row) for row in found]
 
 
 async def lock(session: WriteSession, workspace_id: UUID, mention_id: UUID) -> Found:

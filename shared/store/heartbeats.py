@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -64,13 +64,16 @@ async def farewell(database: Database, process: str) -> None:
         await connection.execute("DELETE FROM heartbeat WHERE process = $1 AND instance = $2", process, instance())
 
 
-async def pulse(database: Database, process: str, stop: asyncio.Event) -> None:
-    """Beats until `stop`, then says farewell. Postgres being away is waited out: that nobody beats is the message."""
+async def pulse(
+    database: Database, process: str, stop: asyncio.Event, tell: Callable[[], Mapping[str, Any]] = dict
+) -> None:
+    """Beats until `stop`, then says farewell; each beat carries what `tell` tells. Postgres being away is waited out: that nobody
+    beats is the message."""
     started_at = clock.now()
     while not stop.is_set():
         try:
             async with asyncio.timeout(BEAT_S):
-                await beat(database, process, started_at=started_at)
+                await beat(database, process, started_at=started_at, detail=tell())
         except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as away:
             log.debug("no heartbeat", error=type(away).__name__)
         with contextlib.suppress(TimeoutError):

@@ -10,9 +10,12 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 import asyncpg
+from sqlalchemy import text
 
+from shared.kit.database import WriteSession
 from shared.kit.ids import first_id_at
 from shared.store.durations import iso
+from shared.store.ledger import COUNTS
 
 Step = Literal["hour", "day", "week"]
 _SLACK = timedelta(days=1)
@@ -206,6 +209,21 @@ async def workload(connection: asyncpg.Connection, since: datetime, until: datet
     return {"queues": [dict(row) for row in queues], "agents": [dict(row) for row in agents]}
 
 
+async def ledger_by_type(session: WriteSession, since: datetime) -> dict[tuple[str, str], int]:
+    """What the hours from `since` on hold: (channel type, outcome) → count. Whoever calls it before and after adding deltas up, in
+    one transaction, learns what was added: until its end nobody else of this workspace gets past here."""
+    await session.execute(_ONE_AT_A_TIME)
+    sums = ", ".join(f"sum(l.{name})::bigint AS {name}" for name in COUNTS)
+    found = await session.execute(
+        text(
+            f"SELECT c.type AS channel_type, {sums} FROM channel c JOIN ledger_hour l "
+            "ON l.workspace_id = c.workspace_id AND l.channel_id = c.id AND l.hour >= :since GROUP BY c.type"
+        ),  # names of our own columns
+        {"since": since},
+    )
+    return {(row.channel_type, name): int(getattr(row, name)) for row in found for name in COUNTS}
+
+
 async def _rows(
     connection: asyncpg.Connection, figures: _Figures, inner: str, period: Period, counts: Sequence[str],
     others: Sequence[str] = (),
@@ -215,6 +233,9 @@ async def _rows(
     return [dict(row) for row in found]
 
 
+_ONE_AT_A_TIME = text(
+    "SELECT pg_advisory_xact_lock(hashtext('ledger figures'), hashtext(current_setting('app.workspace_id', true)))"
+)
 _QUEUES = """
     SELECT q.id, q.name, count(c.id) FILTER (WHERE c.status = 'open' AND c.assignee_id IS NULL)::int AS waiting,
            count(c.id) FILTER (WHERE c.status = 'open' AND c.assignee_id IS NOT NULL)::int AS assigned,

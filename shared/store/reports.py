@@ -1,5 +1,6 @@
 """Weekly listening reports as they were rendered: kept once, found by their week."""
 
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import asyncpg
@@ -8,6 +9,8 @@ from sqlalchemy import text
 from shared.kit import clock, ids
 from shared.kit.database import WriteSession
 
+_SLACK = timedelta(days=1)
+"""A venue's clock may run ahead of ours, so a mention may have been received a little before it was published."""
 _KEEP = text("""
     INSERT INTO report (workspace_id, id, created_at, updated_at, week, figures, page, data_hash, rendered_at)
     VALUES (:w, :id, :now, :now, :week, CAST(:figures AS jsonb), :page, :data_hash, :now)
@@ -28,6 +31,28 @@ async def find(connection: asyncpg.Connection, week: str) -> asyncpg.Record | No
     return await connection.fetchrow(
         "SELECT id, figures::text AS figures, page, data_hash, rendered_at FROM report WHERE week = $1", week
     )
+
+
+async def find_figures(connection: asyncpg.Connection, week: str) -> asyncpg.Record | None:
+    """The same without the page."""
+    return await connection.fetchrow(
+        "SELECT id, figures::text AS figures, data_hash, rendered_at FROM report WHERE week = $1", week
+    )
+
+
+async def is_lacking(connection: asyncpg.Connection, week: str, since: datetime, until: datetime) -> bool:
+    """Whether a week, which went from `since` to before `until`, has no report though something was heard or came in."""
+    found: bool = await connection.fetchval(
+        """
+        SELECT NOT EXISTS (SELECT FROM report WHERE week = $1) AND (
+            EXISTS (SELECT FROM mention WHERE id >= $4 AND published_at >= $2 AND published_at < $3)
+            OR EXISTS (SELECT FROM ledger_hour WHERE hour >= $2 AND hour < $3)
+            OR EXISTS (SELECT FROM ledger_delta WHERE hour >= $2 AND hour < $3)
+            OR EXISTS (SELECT FROM conversation WHERE created_at >= $2 AND created_at < $3))
+        """,
+        week, since, until, ids.first_id_at(since - _SLACK),
+    )  # fmt: skip
+    return found
 
 
 async def keep(

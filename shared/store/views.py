@@ -144,6 +144,9 @@ CONVERSATION = ReadModel(
         ),
         "channel_type": Filter("text", "{c}.channel_type = %s", "Its kind of venue."),
         "issue": Filter("text", "%s = ANY({c}.issue_keys)", "An issue type, by key."),
+        "sentiment": Filter(
+            "text", "{c}.sentiment = %s", "How the customer sounds.", choices=("positive", "neutral", "negative")
+        ),
         "lang": Filter("text", "{c}.lang = %s", "Its language."),
         "author": Filter("id", "{c}.author_id = %s", "The customer."),
         "number": Filter("integer", "{c}.number = %s", "Its number."),

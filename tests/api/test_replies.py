@@ -3,12 +3,14 @@
 from datetime import timedelta
 from uuid import UUID
 
+import pytest
 from sqlalchemy import text
 
 from shared.kit import clock
 from shared.models.reply import ReplyState
 from shared.models.workspace import Role
 from shared.rules import duration
+from tests.api.graphql.asking import asked
 from tests.api.world import World
 
 
@@ -35,6 +37,41 @@ async def test_an_answer_is_signed_queued_and_told(world: World) -> None:
     assert (await world.get("/v1/replies?state=queued"))["data"][0]["id"] == reply["id"]
     unsigned = await world.post(path, {"text": "Sorry!"})
     assert unsigned["signature"] is None
+
+
+@pytest.mark.parametrize(
+    ("signature", "signed", "room"), [("none", None, 60), ("initials", "^JD", 56), ("name", "– Jo Doe", 51)]
+)
+async def test_a_channel_says_how_agents_are_named_under_an_answer(
+    world: World, signature: str, signed: str | None, room: int
+) -> None:
+    channel = await world.a_channel()
+    changed = await world.call("PATCH", f"/v1/channels/{channel.id}", {"signature": signature})
+    assert (changed.status_code, changed.json()["signature"]) == (200, signature)
+    conversation_id, _ = await world.a_conversation(channel)
+    path = f"/v1/conversations/{conversation_id}/replies"
+    too_long = await world.call("POST", path, {"text": "x" * (room + 1)}, role=Role.AGENT)
+    assert too_long.json()["errors"] == [{"pointer": "/text", "detail": "is 61 of 60 characters: 1 too many"}]
+    checked = await world.post(f"{path}/check", {"text": "x" * room}, status=200, role=Role.AGENT)
+    assert checked["allowed"]
+    assert checked["said"] == " ".join(filter(None, ("x" * room, signed)))
+    reply = await world.post(path, {"text": "x" * room}, role=Role.AGENT)
+    assert reply["signature"] == signed
+    await world.call("PATCH", f"/v1/channels/{channel.id}", {"signature": "none"})
+    assert (await world.get(f"/v1/replies/{reply['id']}"))["signature"] == signed, "what is queued is signed already"
+    assert (await world.post(path, {"text": "By nobody in particular."}))["signature"] is None
+
+
+async def test_both_doors_set_the_signature(world: World) -> None:
+    body = {"type": "venue", "name": "a page", "settings": {"page": "x1"}}
+    assert (await world.post("/v1/channels", body))["signature"] == "initials"
+    strange = await world.call("POST", "/v1/channels", {**body, "name": "other", "signature": "seal"})
+    assert (strange.status_code, strange.json()["errors"][0]["pointer"]) == (422, "/signature")
+    made = await asked(
+        world, "mutation ($input: CreateChannelInput!) { createChannel(input: $input) { id signature } }",
+        {"input": {**body, "name": "another", "signature": "name"}},
+    )  # fmt: skip
+    assert made["createChannel"]["signature"] == "name"
 
 
 async def test_too_long_says_by_how_much_signature_included(world: World) -> None:

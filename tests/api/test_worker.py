@@ -55,6 +55,13 @@ async def test_a_fact_reaches_the_world_and_the_worker_stops_cleanly(database: D
                 assert await connection.fetchval("SELECT count(*) FROM ledger_delta") == 0
                 hour = await connection.fetchrow("SELECT received, stored, duplicate FROM ledger_hour")
                 assert tuple(hour or ()) == (4, 3, 1)
+            figures = ""
+            async with asyncio.timeout(12):  # a beat or two
+                while 'webcare_webhook_tries_total{outcome="delivered"} 3.0' not in figures:
+                    await asyncio.sleep(0.1)
+                    figures = str((await heartbeats.alive(database, worker.PROCESS))[0].detail["figures"])
+            assert 'webcare_ingest_mentions_total{channel_type="push",outcome="received"} 4.0' in figures
+            assert 'webcare_replies_total{channel_type="unknown",state="sent"} 3.0' in figures
         finally:
             stop.set()
             started = time.monotonic()

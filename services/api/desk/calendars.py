@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from services.api.desk import fields
+from services.api.desk import fields, versions
 from services.api.desk.desk import Desk
 from shared.kit.errors import Invalid
 from shared.models.sla import Calendar, CalendarFields
 from shared.rules import business_calendar
-from shared.store import rows, sla
+from shared.store import rows
 
 _HOURS = ("timezone", "weekly", "holidays")
 
@@ -17,8 +17,7 @@ _HOURS = ("timezone", "weekly", "holidays")
 async def create_calendar(desk: Desk, given: Mapping[str, Any]) -> UUID:
     """Adds a calendar. Raises Invalid, naming each thing that is wrong; one that is never open is refused."""
     calendar = Calendar(workspace_id=desk.workspace_id, **_read(given))
-    await rows.add(desk.session, calendar)
-    await _keep(desk, calendar)
+    await versions.add(desk, calendar, kept=_HOURS)
     return calendar.id
 
 
@@ -26,13 +25,7 @@ async def change_calendar(desk: Desk, calendar_id: UUID, given: Mapping[str, Any
     """Changes what is given: a new version where the hours are others."""
     calendar = await rows.take(desk.session, Calendar, desk.workspace_id, calendar_id)
     standing = {name: getattr(calendar, name) for name in CalendarFields.model_fields}
-    asked = _read(standing | dict(given))
-    if any(asked[name] != getattr(calendar, name) for name in _HOURS):
-        calendar.version += 1
-    for name, value in asked.items():
-        setattr(calendar, name, value)
-    await rows.touch(desk.session, calendar)
-    await _keep(desk, calendar)
+    await versions.change(desk, calendar, _read(standing | dict(given)), binding=_HOURS, kept=_HOURS)
     return calendar.id
 
 
@@ -51,8 +44,3 @@ def _read(given: Mapping[str, Any]) -> dict[str, Any]:
     if errors:
         raise Invalid("This calendar cannot be used.", errors=errors)
     return {"name": str(name).strip(), **business_calendar.write(business_calendar.parse(given))}
-
-
-async def _keep(desk: Desk, calendar: Calendar) -> None:
-    body = {name: getattr(calendar, name) for name in _HOURS}
-    await sla.keep_version(desk.session, desk.workspace_id, "calendar", calendar.id, calendar.version, body)

@@ -5,14 +5,16 @@ from typing import Any
 from uuid import UUID
 
 from services.api.desk import fields
+from services.api.desk.corrections import follow
 from services.api.desk.desk import Desk
 from shared import outbox
 from shared.kit import clock, ids
 from shared.kit.errors import Invalid
 from shared.models import facts
 from shared.models.brand import IssueType
-from shared.models.conversation import Priority
+from shared.models.conversation import Conversation, Priority
 from shared.models.mention import Correction
+from shared.store import conversation as conversations
 from shared.store import corrections, issue_types, rows
 from shared.store.corrections import Found
 
@@ -22,7 +24,8 @@ Corrected = tuple[Any, dict[str, Any]]
 
 
 async def correct_mention(desk: Desk, mention_id: UUID, given: Mapping[str, Any]) -> UUID:
-    """Sets a finding right: {"finding": "sentiment", "value": "negative", "note": "irony"}. Returns the mention's id.
+    """Sets a finding right: {"finding": "sentiment", "value": "negative", "note": "irony"}. The conversation follows: its issue
+    types, sentiment, language and priority. Returns the mention's id.
 
     Raises NotFound, Conflict where the mention is not triaged yet, Invalid for a value that the finding cannot have."""
     fields.refuse_others(given, ("finding", "value", "note"))
@@ -32,13 +35,20 @@ async def correct_mention(desk: Desk, mention_id: UUID, given: Mapping[str, Any]
     if "value" not in given:
         raise Invalid("Say what is right.", errors=[("/value", "is missing")])
     note = fields.take_text(given, "note", most=2_000, required=False)
+    conversation = await _conversation(
+        desk, await corrections.conversation_of(desk.session, desk.workspace_id, mention_id)
+    )
     found = await corrections.lock(desk.session, desk.workspace_id, mention_id)
+    if conversation is None:  # it may have come into one meanwhile
+        conversation = await _conversation(desk, found.conversation_id)
     said = _Said(desk.actor.said(), note)
     if name == "issues":
         finding, flat = await _issues(desk, found, given["value"], said)
     else:
         finding, flat = _READ[name](found, given["value"], said)
     old = found.findings.get(name)
+    if conversation is not None:
+        await follow(desk, conversation, mention_id, flat)
     await corrections.write(desk.session, desk.workspace_id, mention_id, name, finding, flat)
     await rows.add(
         desk.session,
@@ -53,6 +63,12 @@ async def correct_mention(desk: Desk, mention_id: UUID, given: Mapping[str, Any]
         [facts.MentionCorrected(subject_id=mention_id, conversation_id=found.conversation_id, detail=detail)],
     )  # fmt: skip
     return mention_id
+
+
+async def _conversation(desk: Desk, conversation_id: UUID | None) -> Conversation | None:
+    return (
+        None if conversation_id is None else await conversations.lock(desk.session, desk.workspace_id, conversation_id)
+    )
 
 
 class _Said:

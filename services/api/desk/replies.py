@@ -10,6 +10,7 @@ from services.api.desk.desk import Desk
 from shared.acts import replies as acts
 from shared.kit import clock, ids
 from shared.kit.errors import Conflict, Invalid
+from shared.models.channel import Channel, Signature
 from shared.models.conversation import Conversation
 from shared.models.people import Agent
 from shared.models.reply import Reply, ReplyFields, ReplyState
@@ -164,19 +165,22 @@ async def _draft(
         raise Invalid(
             "This conversation has no such mention to answer.", errors=[("/in_reply_to", "is not in this conversation")]
         )
-    signature = sent_as.signature if sent_as else await _signature(desk, asked.visibility)
+    signature = sent_as.signature if sent_as else await _signature(desk, mention["channel_id"], asked.visibility)
     repeated = sent_as is None and await reply_drafts.stands_already(
         desk.session, desk.workspace_id, mention["id"], asked.visibility
     )
     return Draft(asked, automatic, mention, _way(mention, asked.visibility), signature, repeated)
 
 
-async def _signature(desk: Desk, visibility: str) -> str | None:
-    """Who speaks, where everybody reads it: `^JD`."""
+async def _signature(desk: Desk, channel_id: UUID, visibility: str) -> str | None:
+    """Who speaks, where everybody reads it, as the channel wants it said: `^JD`, a name, or nothing."""
     if desk.actor.agent_id is None or visibility != "public":
         return None
     agent = await rows.find(desk.session, Agent, desk.workspace_id, desk.actor.agent_id)
-    return f"^{agent.initials}" if agent is not None and agent.initials else None
+    channel = await rows.find(desk.session, Channel, desk.workspace_id, channel_id)
+    if agent is None or channel is None:
+        return None
+    return Signature(channel.signature).of(agent.name, agent.initials)
 
 
 def _way(mention: Mapping[str, Any], visibility: str) -> WayAnswer:

@@ -5,13 +5,13 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from services.api.desk import fields
+from services.api.desk import fields, versions
 from services.api.desk.desk import Desk
 from shared.kit.errors import Invalid
 from shared.models.sla import Calendar, SlaPolicy, SlaPolicyFields
 from shared.rules import business_calendar, duration, sla_policy
 from shared.rules.conversation_fields import CONVERSATION_FIELDS
-from shared.store import rows, sla
+from shared.store import rows
 
 _PROMISE = frozenset(SlaPolicyFields.model_fields) - {"name", "position", "status"}
 _OTHERS = tuple(name for name in SlaPolicyFields.model_fields if name != "ignore_older_than")
@@ -20,8 +20,7 @@ _OTHERS = tuple(name for name in SlaPolicyFields.model_fields if name != "ignore
 async def create_sla_policy(desk: Desk, given: Mapping[str, Any]) -> UUID:
     """Adds a policy; durations are ISO 8601 (`PT1H`, `P7D`). Raises Invalid, naming each thing that is wrong."""
     policy = SlaPolicy(workspace_id=desk.workspace_id, **await _read(desk, given))
-    await rows.add(desk.session, policy)
-    await _keep(desk, policy)
+    await versions.add(desk, policy, kept=tuple(SlaPolicyFields.model_fields))
     return policy.id
 
 
@@ -32,12 +31,7 @@ async def change_sla_policy(desk: Desk, policy_id: UUID, given: Mapping[str, Any
     if standing["ignore_older_than"] is not None:
         standing["ignore_older_than"] = duration.write(timedelta(seconds=standing["ignore_older_than"]))
     asked = await _read(desk, standing | dict(given))
-    if any(asked[name] != getattr(policy, name) for name in _PROMISE):
-        policy.version += 1
-    for name, value in asked.items():
-        setattr(policy, name, value)
-    await rows.touch(desk.session, policy)
-    await _keep(desk, policy)
+    await versions.change(desk, policy, asked, binding=_PROMISE, kept=tuple(SlaPolicyFields.model_fields))
     return policy.id
 
 
@@ -77,8 +71,3 @@ def _age(given: Mapping[str, Any]) -> float | None:
         )
     length: timedelta = fields.read_with(lambda: duration.parse(value), "/ignore_older_than")
     return length.total_seconds()
-
-
-async def _keep(desk: Desk, policy: SlaPolicy) -> None:
-    body = {name: getattr(policy, name) for name in SlaPolicyFields.model_fields}
-    await sla.keep_version(desk.session, desk.workspace_id, "sla_policy", policy.id, policy.version, body)

@@ -94,15 +94,16 @@ class IssueSample:
     data: list[IssueQuote]
 
 
-@strawberry.type(description="A week's listening report; its page with plots is at /v1/reports/{week}.")
+@strawberry.type(description="A week's listening report: its figures, and where its page with plots is.")
 class WeeklyReport:
-    """`id` is set where the report is kept and will not change."""
+    """`id` is set where the report is kept and will not change, `rendered_at` where its page was rendered."""
 
     id: ID | None
     week: str
     figures: Json
     data_hash: str
-    rendered_at: DateTime
+    rendered_at: DateTime | None
+    url: str
 
 
 async def _daily(asked: Asked, _: Raw, given: dict[str, Any]) -> Any:
@@ -122,13 +123,15 @@ async def _sample(asked: Asked, _: Raw, given: dict[str, Any]) -> Any:
 
 
 async def _report(asked: Asked, _: Raw, given: dict[str, Any]) -> Any:
-    report = await reports.read_report(asked.desk_for(Action.READ_METRICS), given["week"])
+    desk = asked.desk_for(Action.READ_METRICS)
+    report = await reports.read_figures(desk, given["week"], keep=False)  # a page may take longer than this door has
     return {
         "id": None if report.id is None else str(report.id),
         "week": str(report.week),
         "figures": orjson.loads(report.figures),
         "data_hash": report.data_hash,
-        "rendered_at": clock.iso(report.rendered_at),
+        "rendered_at": None if report.rendered_at is None else clock.iso(report.rendered_at),
+        "url": reports.address_of(desk, report.week),
     }
 
 
@@ -161,7 +164,7 @@ def issue_fields() -> dict[str, Any]:
             _period(issues.USUAL_SAMPLE, issues.MOST_SAMPLED), _sample,
         ),
         root_field(
-            "report", WeeklyReport | None, "A week's listening report: its figures.",
+            "report", WeeklyReport | None, "A week's listening report: its figures as they are kept, else as they are now.",
             {"week": Argument(str, "The week, as 2026-W47.")}, _report,
         ),
     ]  # fmt: skip

@@ -186,7 +186,7 @@ _SINCE = record_type("SinceInput", {"since": (DateTime, "At most 30 days ago.", 
 _WORK = {
     "correctMention": Verb(
         action=Action.CORRECT_MENTIONS, run=_changes(mentions.correct_mention), noun="mention", of="mention",
-        takes=_CORRECTION, doc="Sets a finding right; the correction stands above what the pipeline found.",
+        takes=_CORRECTION, doc="Sets a finding right; the correction stands above what the pipeline found, and the conversation follows.",
     ),
     "changeConversation": _works(
         conversations.change_conversation, "Changes what is given of a conversation.", _CONVERSATION_CHANGE, "required"

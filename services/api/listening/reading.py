@@ -180,6 +180,7 @@ def _critical(row: asyncpg.Record, high_reach: int) -> CriticalConversation:
         opened_at=row["created_at"],
         reach=row["reach"],
         queue=row["queue"],
+        url=row["permalink"] or f"/v1/conversations/{row['id']}",
     )
 
 

@@ -173,7 +173,8 @@ class TopIssue:
 
 @dataclass(frozen=True, slots=True)
 class CriticalConversation:
-    """A conversation people should look at. `reasons` of `urgent`, `sla_breached`, `high_reach`; `url` opens it."""
+    """A conversation people should look at. `reasons` of `urgent`, `sla_breached`, `high_reach`; `url` is the customer's post where
+    everybody may read it, else the conversation's path at the api."""
 
     conversation_id: UUID
     number: int

@@ -1,9 +1,14 @@
 """Conversations over REST."""
 
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+from uuid import UUID
+
 from fastapi import Response
 
 from services.api.auth import Action
 from services.api.desk import conversations, events, replies, sla_clocks
+from services.api.desk.desk import Desk
 from services.api.rest.door import Call, Door, Parameter, answer, filters_of, one, page, shape
 from services.api.rest.inputs import (
     CHECK,
@@ -26,6 +31,20 @@ _ASSIGN = record(("agent_id",), agent_id=maybe(ID), team_id=maybe(ID))
 _SNOOZE = record(("until",), until=TIME)
 _NOTE = record(("text",), text={**TEXT, "minLength": 1, "maxLength": 20000})
 _REPLY_EXAMPLE = {"text": "Sorry about that! We are on it.", "visibility": "public"}
+
+
+async def _told(
+    call: Call, noun: str, verb: Callable[[Desk, UUID, Mapping[str, Any], int | None], Awaitable[UUID]]
+) -> Response:
+    """What a verb made of the conversation, told what is in the body and which version the caller saw."""
+    key, given, seen = call.id(), await call.body(), call.expected_version()
+    return await call.write(noun, lambda desk: verb(desk, key, given, seen))
+
+
+async def _done(call: Call, verb: Callable[[Desk, UUID, int | None], Awaitable[UUID]]) -> Response:
+    """The same for a verb that needs no more than the conversation."""
+    key, seen = call.id(), call.expected_version()
+    return await call.write("conversation", lambda desk: verb(desk, key, seen))
 
 
 @door.get(
@@ -54,8 +73,7 @@ async def get_conversation(call: Call) -> Response:
 )  # fmt: skip
 async def change_conversation(call: Call) -> Response:
     """Changes what is sent of a conversation. If-Match is required."""
-    key, given, seen = call.id(), await call.body(), call.expected_version()
-    return await call.write("conversation", lambda desk: conversations.change_conversation(desk, key, given, seen))
+    return await _told(call, "conversation", conversations.change_conversation)
 
 
 @door.post(
@@ -64,8 +82,7 @@ async def change_conversation(call: Call) -> Response:
 )  # fmt: skip
 async def assign_conversation(call: Call) -> Response:
     """Gives it to an agent; `null` gives it back to its queue."""
-    key, given, seen = call.id(), await call.body(), call.expected_version()
-    return await call.write("conversation", lambda desk: conversations.assign_conversation(desk, key, given, seen))
+    return await _told(call, "conversation", conversations.assign_conversation)
 
 
 @door.post(
@@ -74,8 +91,7 @@ async def assign_conversation(call: Call) -> Response:
 )  # fmt: skip
 async def snooze_conversation(call: Call) -> Response:
     """Puts it aside until a moment; a message of the customer takes it up before."""
-    key, given, seen = call.id(), await call.body(), call.expected_version()
-    return await call.write("conversation", lambda desk: conversations.snooze_conversation(desk, key, given, seen))
+    return await _told(call, "conversation", conversations.snooze_conversation)
 
 
 @door.post(
@@ -84,8 +100,7 @@ async def snooze_conversation(call: Call) -> Response:
 )  # fmt: skip
 async def resolve_conversation(call: Call) -> Response:
     """Says that the matter is settled; the resolution clock stops."""
-    key, seen = call.id(), call.expected_version()
-    return await call.write("conversation", lambda desk: conversations.resolve_conversation(desk, key, seen))
+    return await _done(call, conversations.resolve_conversation)
 
 
 @door.post(
@@ -94,8 +109,7 @@ async def resolve_conversation(call: Call) -> Response:
 )  # fmt: skip
 async def reopen_conversation(call: Call) -> Response:
     """Takes a resolved, snoozed or pending conversation up again."""
-    key, seen = call.id(), call.expected_version()
-    return await call.write("conversation", lambda desk: conversations.reopen_conversation(desk, key, seen))
+    return await _done(call, conversations.reopen_conversation)
 
 
 @door.get("/conversations/{id}/messages", "listMessages", Action.READ_CONVERSATIONS, page("message"))
@@ -136,8 +150,7 @@ async def create_reply(call: Call) -> Response:
     The venue's rules are checked first; a text that is too long says by how much. The answer is queued and carried out
     at most once; its state tells what became of it. Send an Idempotency-Key, so that a lost connection does not answer twice.
     """
-    key, given, seen = call.id(), await call.body(), call.expected_version()
-    return await call.write("reply", lambda desk: replies.create_reply(desk, key, given, seen))
+    return await _told(call, "reply", replies.create_reply)
 
 
 @door.post(

@@ -50,6 +50,10 @@ async def list_corrections(call: Call) -> Response:
     example=_EXAMPLE,
 )
 async def correct_mention(call: Call) -> Response:
-    """Sets a finding right; the correction stands above what the pipeline found, and is kept."""
+    """Sets a finding right; the correction stands above what the pipeline found, and is kept.
+
+    The conversation that the mention is in follows: its issue types, sentiment, language and priority, as far as nobody gave
+    it those by hand.
+    """
     given = await call.body()
     return await call.write("mention", lambda desk: mentions.correct_mention(desk, call.id(), given))

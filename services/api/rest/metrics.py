@@ -1,12 +1,12 @@
 """Figures over REST."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from fastapi import Response
 
 from services.api.auth import Action
 from services.api.desk import metrics
-from services.api.rest.door import Call, Door, Parameter, answer, shape
+from services.api.rest.door import Call, Door, Handler, Parameter, answer, shape
 from services.api.rest.inputs import DURATION, ID, TEXT, TIME, Schema, data_of, many, maybe, shown
 from services.api.rest.params import SINCE_MOMENT, UNTIL_MOMENT
 
@@ -42,62 +42,51 @@ async def _read(call: Call, series: str) -> Response:
     )  # fmt: skip
 
 
-@door.get(
-    "/metrics/volume", "readVolume", Action.READ_METRICS, query=_query("volume"),
-    shows=shape(data_of(shown(at=_AT, key=_KEY, count=_N, authors=_N, originals=_N, reach=_N))),
-)  # fmt: skip
+def _series(series: str, operation_id: str, **point: Schema) -> Callable[[Handler], Handler]:
+    """The route of a series; `point` is what each of its steps shows."""
+    return door.get(
+        f"/metrics/{series}", operation_id, Action.READ_METRICS, shape(data_of(shown(at=_AT, **point))), query=_query(series),
+    )  # fmt: skip
+
+
+@_series("volume", "readVolume", key=_KEY, count=_N, authors=_N, originals=_N, reach=_N)
 async def read_volume(call: Call) -> Response:
     """How many mentions, of how many authors, without reposts, and how far they reach."""
     return await _read(call, "volume")
 
 
-@door.get(
-    "/metrics/sentiment", "readSentiment", Action.READ_METRICS, query=_query("sentiment"),
-    shows=shape(
-        data_of(
-            shown(at=_AT, key=_KEY, positive=_N, neutral=_N, negative=_N, unknown=_N, score=maybe({"type": "number"}))
-        )
-    ),
-)  # fmt: skip
+@_series(
+    "sentiment",
+    "readSentiment",
+    key=_KEY,
+    positive=_N,
+    neutral=_N,
+    negative=_N,
+    unknown=_N,
+    score=maybe({"type": "number"}),
+)
 async def read_sentiment(call: Call) -> Response:
     """How mentions are meant; `score` is the mean of -1 to 1. What was dismissed does not count."""
     return await _read(call, "sentiment")
 
 
-@door.get(
-    "/metrics/share-of-voice", "readShareOfVoice", Action.READ_METRICS, query=_query("share-of-voice"),
-    shows=shape(data_of(shown(at=_AT, key={**TEXT, "description": "The brand."}, count=_N, share=_PART))),
-)  # fmt: skip
+@_series("share-of-voice", "readShareOfVoice", key={**TEXT, "description": "The brand."}, count=_N, share=_PART)
 async def read_share_of_voice(call: Call) -> Response:
     """Each brand's part of what is said about any of the brands."""
     return await _read(call, "share-of-voice")
 
 
-@door.get(
-    "/metrics/response-times", "readResponseTimes", Action.READ_METRICS, query=_query("response-times"),
-    shows=shape(
-        data_of(
-            shown(
-                at=_AT, key=_KEY, conversations=_N, answered=_N, median=maybe(DURATION), p90=maybe(DURATION),
-                mean=maybe(DURATION),
-            )
-        )
-    ),
+@_series(
+    "response-times", "readResponseTimes", key=_KEY, conversations=_N, answered=_N, median=maybe(DURATION),
+    p90=maybe(DURATION), mean=maybe(DURATION),
 )  # fmt: skip
 async def read_response_times(call: Call) -> Response:
     """How fast the first answer came, from the customer's first message to the answer that the venue took."""
     return await _read(call, "response-times")
 
 
-@door.get(
-    "/metrics/sla", "readSla", Action.READ_METRICS, query=_query("sla"),
-    shows=shape(
-        data_of(
-            shown(
-                at=_AT, key=_KEY, metric=TEXT, met=_N, breached=_N, running=_N, paused=_N, cancelled=_N, kept=_PART
-            )
-        )
-    ),
+@_series(
+    "sla", "readSla", key=_KEY, metric=TEXT, met=_N, breached=_N, running=_N, paused=_N, cancelled=_N, kept=_PART,
 )  # fmt: skip
 async def read_sla(call: Call) -> Response:
     """What was kept of the promises whose clocks began in the period, for each metric."""

@@ -5,6 +5,7 @@ from fastapi import Response
 from services.api.auth import Action
 from services.api.desk import reports
 from services.api.listening.report_page import CONTENT_SECURITY_POLICY
+from services.api.listening.weekly_report import RenderedReport, ReportFigures
 from services.api.rest.door import JSON, Call, Door, filters_of, page, shape
 from services.api.rest.inputs import TEXT, TIME, Schema, many, maybe, shown
 from shared.kit.errors import WebcareError
@@ -44,18 +45,22 @@ async def list_reports(call: Call) -> Response:
 async def read_report(call: Call) -> Response:
     """A week's listening report, as 2026-W47: its figures (application/json) or one page with plots (text/html), by Accept.
 
-    A finished week is rendered on the first request and kept, once all its mentions are understood: from then on it is the same
-    byte for byte, and has an ETag. The running week is rendered anew each time; `as_of` says up to when its figures go.
+    A finished week is rendered in the hours after its end, or when it is first asked for, once all its mentions are understood; it
+    is kept: from then on it is the same byte for byte, and has an ETag. The running week is told anew each time; `as_of` says up to
+    when its figures go.
     """
     call.only()
     media = preferred(call.request.headers.get("accept", ""))
-    report = await reports.read_report(call.desk, call.part("week"))
+    if media == HTML:
+        report: RenderedReport | ReportFigures = await reports.read_report(call.desk, call.part("week"))
+    else:
+        report = await reports.read_figures(call.desk, call.part("week"))
     headers = {"vary": "Accept"}
     if report.id is not None:
         etag = headers["etag"] = f'"{report.data_hash[:32]}-{media.partition("/")[2]}"'
         if call.request.headers.get("if-none-match") == etag:
             return Response(status_code=304, headers=headers)
-    if media == HTML:
+    if isinstance(report, RenderedReport):
         headers["content-security-policy"] = CONTENT_SECURITY_POLICY
         return Response(report.page, media_type=HTML, headers=headers)
     return Response(report.figures, media_type=JSON, headers=headers)

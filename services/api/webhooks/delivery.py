@@ -38,14 +38,18 @@ log = logging.get(__name__)
 class Deliverer:
     """Delivers. `async with Deliverer(…) as deliverer: await drain(DELIVERIES, wakeups, stop, deliverer.once)`.
 
-    `wake` ends that drain's sleep: it is called when a lane runs dry.
+    `wake` ends that drain's sleep: it is called when a lane runs dry. `recorded` hears of every try that was written down.
     """
 
-    def __init__(self, database: Database, vault: Vault, postman: Postman, wake: Callable[[], None]) -> None:
+    def __init__(
+        self, database: Database, vault: Vault, postman: Postman, wake: Callable[[], None],
+        recorded: Callable[[Iterable[Result]], None] = lambda _: None,
+    ) -> None:  # fmt: skip
         self._database = database
         self._vault = vault
         self._postman = postman
         self._wake = wake
+        self._recorded = recorded
         self._lanes: dict[UUID, Lane] = {}
         self._held: dict[UUID, Claimed] = {}
         self._under_way: set[asyncio.Task[None]] = set()
@@ -56,7 +60,7 @@ class Deliverer:
 
     async def __aenter__(self) -> "Deliverer":
         await self._open.enter_async_context(self._postman)
-        self._recorder = Recorder(self._database, self._let_go)
+        self._recorder = Recorder(self._database, self._let_go, self._recorded)
         return self
 
     async def __aexit__(

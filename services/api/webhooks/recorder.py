@@ -24,11 +24,18 @@ log = logging.get(__name__)
 
 class Recorder:
     """Takes results and writes them soon, a workspace's in one transaction. What Postgres does not take is kept and
-    written when it is back. `written` is called with the deliveries that are no longer ours."""
+    written when it is back. `written` is called with the deliveries that are no longer ours, `recorded` with the results that
+    were written."""
 
-    def __init__(self, database: Database, written: Callable[[Iterable[UUID]], None]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        written: Callable[[Iterable[UUID]], None],
+        recorded: Callable[[Iterable[Result]], None],
+    ) -> None:
         self._database = database
         self._written = written
+        self._recorded = recorded
         self._results: list[Result] = []
         self._returned: list[Claimed] = []
         self._something = asyncio.Event()
@@ -72,6 +79,7 @@ class Recorder:
             finally:
                 if written:
                     self._written(result.claimed.id for result in results)
+                    self._recorded(results)
                 else:
                     self._results.extend(results)
 

@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+import pytest
 from sqlalchemy import text
 
 from services.api.listening.reading import snapshot
@@ -88,6 +89,36 @@ async def test_critical_conversations_say_why_and_the_worst_comes_first(
     told = {one.conversation_id: one for one in everyone}
     assert (told[urgent.id].subject, told[urgent.id].queue) == ("It burns", "Urgent")
     assert (told[loud.id].subject, told[loud.id].reach) == ("My name is [hidden] and your app is broken", 10_000)
+    assert told[urgent.id].url == f"/v1/conversations/{urgent.id}"
+
+
+@pytest.mark.parametrize(
+    ("fields", "shown"),
+    [
+        ({}, True),
+        ({"failed_stages": ["pii"]}, True),  # the text is not shown, but where it stands may be
+        ({"visibility": "private"}, False),
+        ({"deleted": True}, False),
+        ({"permalink": None}, False),
+    ],
+)
+async def test_a_critical_conversation_is_linked_to_where_the_customer_began(
+    database: Database, workspace_id: UUID, channel: Channel, fields: dict[str, Any], shown: bool
+) -> None:
+    at, opening = MONDAY + timedelta(days=1), "https://venue.example/opening"
+    one = await a_conversation(database, channel, at, priority="urgent")
+    began = await heard(database, channel, at, conversation_id=one.id, **{"permalink": opening, **fields})
+    later = await heard(database, channel, at, conversation_id=one.id, permalink="https://venue.example/later")
+    async with database.write(workspace_id) as session:
+        for mention_id in (began, later):
+            session.add(
+                Message(workspace_id=workspace_id, conversation_id=one.id, kind="inbound", mention_id=mention_id, at=at)
+            )
+            await session.flush()
+    async with snapshot(database, workspace_id) as reader:
+        found_ = (await reader.critical_conversations(MONDAY, SUNDAY_AFTER, 10_000, 50))[1]
+    told = {each.conversation_id: each for each in found_}[one.id]
+    assert told.url == (opening if shown else f"/v1/conversations/{one.id}")
 
 
 async def test_promises_by_metric_with_the_most_common_target(
