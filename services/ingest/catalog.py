@@ -16,12 +16,17 @@ from services.ingest.channel import (
     Backfills,
     Channel,
     ChannelBroken,
+    ChecksCredential,
+    DeletesReplies,
+    Disputes,
+    Hides,
     HttpClient,
     PagesByCursor,
     ReadsBack,
     ReceivesPushes,
     RepliesPrivately,
     RepliesPublicly,
+    Reports,
     Streams,
     explain,
 )
@@ -35,6 +40,11 @@ ABILITIES: Mapping[str, type] = {
     "reply_private": RepliesPrivately,
     "read_back": ReadsBack,
     "backfill": Backfills,
+    "check": ChecksCredential,
+    "hide": Hides,
+    "report": Reports,
+    "dispute": Disputes,
+    "delete_reply": DeletesReplies,
 }
 FOLDER_SETTING = "data_dir"
 """A setting that the house fills in, never a person: where a channel may keep files of its own."""
@@ -87,6 +97,12 @@ def describe(type_: str) -> ChannelTypeInfo:
 def abilities(channel: type[Channel]) -> tuple[str, ...]:
     """The names of what a channel can do, in the order of `ABILITIES`."""
     return tuple(name for name, protocol in ABILITIES.items() if issubclass(channel, protocol))
+
+
+@cache
+def types_with(ability: str) -> tuple[str, ...]:
+    """The types whose channels can do this, in alphabetical order. `ability` is one of `ABILITIES`."""
+    return tuple(type_ for type_ in types() if issubclass(load(type_), ABILITIES[ability]))
 
 
 def check(type_: str, settings: Mapping[str, Any], secrets: Mapping[str, str] | None = None) -> None:

@@ -39,7 +39,9 @@ from shared.kit.http import Answer, HttpClient
 from shared.models.reply_rules import Length, ReplyRules, ReplyWay
 
 __all__ = [
+    "Account",
     "Answer",
+    "AnswersHooks",
     "AskForNewCredential",
     "Backfills",
     "Channel",
@@ -47,19 +49,27 @@ __all__ = [
     "ChannelError",
     "ChannelSecrets",
     "ChannelSettings",
+    "ChecksCredential",
     "Cursor",
+    "DeletesReplies",
+    "Disputes",
     "Engagement",
+    "Gap",
+    "Hides",
+    "HookAnswer",
     "HttpClient",
     "Idempotency",
     "IncomingAuthor",
     "IncomingMedia",
     "IncomingMention",
+    "KnowsItself",
     "Length",
     "NotGenuine",
     "OutcomeUnknown",
     "OutgoingReply",
     "Page",
     "PagesByCursor",
+    "Post",
     "Push",
     "ReadsBack",
     "ReceivesPushes",
@@ -68,6 +78,7 @@ __all__ = [
     "RepliesPublicly",
     "ReplyRules",
     "ReplyWay",
+    "Reports",
     "Sent",
     "SkipThis",
     "Skipped",
@@ -104,18 +115,34 @@ class ChannelSecrets(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """Something on a page that is no mention we can take: counted as rejected, told with its reason."""
+    """Something on a page that is no mention we can take: counted as rejected, told with its reason. `index` is its place in
+    what a sender sent (from 0), and `code` what it is told beside; a network that we read from hears of neither."""
 
     reason: str
     external_id: str | None = None
+    index: int | None = None
+    code: str = "invalid_mention"
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A stretch of which something was, or may have been, missed, and why. The runner reads it again where the channel can be
+    read back in time, and says that it is open until then."""
+
+    since: datetime
+    until: datetime
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
     """What one reading brought: mentions in the order they were published, and where to go on.
 
-    Edits carry `edited_at`, deletions `deleted_at`. `has_more`: the next page may be read at once. `poll_after`: the
-    network's wish for the next poll. `quota_left`: calls that the network still grants us.
+    Edits carry `edited_at`, deletions `deleted_at` (also of what we never saw: then it is not taken in when it comes late).
+    `has_more`: the next page may be read at once. `poll_after`: the network's wish for the next poll. `quota_left`: calls
+    that the network still grants us. `cost`: what reading it cost, in millionths of a US dollar. `gaps`: stretches of which
+    something may be missing. `gone_accounts`: external ids of authors whom the network has no more, so that what they wrote
+    is taken away. `drift`: fields in which the payload departs from what is documented, each once, as `dotted.name`.
     """
 
     mentions: Sequence[IncomingMention] = ()
@@ -124,6 +151,10 @@ class Page:
     skipped: Sequence[Skipped] = ()
     poll_after: timedelta | None = None
     quota_left: int | None = None
+    cost: int = 0
+    gaps: Sequence[Gap] = ()
+    gone_accounts: Sequence[str] = ()
+    drift: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,10 +168,20 @@ class Push:
 
 
 @dataclass(frozen=True, slots=True)
+class HookAnswer:
+    """What a network hears that asked something of our hook: the answer to a challenge, to a ping."""
+
+    status: int = 200
+    body: bytes = b""
+    content_type: str = "text/plain; charset=utf-8"
+
+
+@dataclass(frozen=True, slots=True)
 class OutgoingReply:
     """An answer on its way out. `token` is the same at each try of one reply and different for each reply.
 
-    `in_reply_to` and `thread_id` are the network's ids of the mention; `author_*` of who wrote it.
+    `in_reply_to` and `thread_id` are the network's ids of the mention; `author_*` of who wrote it. `kind`, `title`,
+    `permalink` and `raw` (the payload as it came, where it was kept) are the mention's.
     """
 
     text: str
@@ -149,15 +190,42 @@ class OutgoingReply:
     thread_id: str | None = None
     author_external_id: str | None = None
     author_handle: str | None = None
+    kind: str = "post"
+    title: str | None = None
+    permalink: str | None = None
+    raw: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """The network took it: its id there, where it can be seen, and when it was taken."""
+    """The network took it: its id there, where it can be seen, when it was taken, and what it cost in millionths of a
+    US dollar."""
 
     external_id: str
     sent_at: datetime
     permalink: str | None = None
+    cost: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """Something that stands at the network, on which we act: a mention, or a reply of ours. The ids are the network's."""
+
+    external_id: str
+    thread_id: str | None = None
+    author_external_id: str | None = None
+    permalink: str | None = None
+    raw: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Whom the network takes us for: shown to who sets the channel up, so that a wrong credential is seen at once."""
+
+    external_id: str
+    name: str
+    handle: str | None = None
+    url: str | None = None
 
 
 class Channel(Protocol):
@@ -252,4 +320,71 @@ class Backfills(Protocol):
 
     async def backfill(self, since: datetime, cursor: Cursor | None) -> Page:
         """The next page of what was published at `since` or later. Raises ChannelError."""
+        ...
+
+
+@runtime_checkable
+class AnswersHooks(Protocol):
+    """Its network asks things of our hook beside delivering: challenges, pings."""
+
+    def answer_hook(self, push: Push, at: datetime) -> HookAnswer | None:
+        """The answer to a question; None where the push is a delivery. Raises NotGenuine where it is not for us."""
+        ...
+
+
+@runtime_checkable
+class ChecksCredential(Protocol):
+    """It can say whether its credential works."""
+
+    async def account(self) -> Account:
+        """Whom the network takes us for. Raises ChannelError, as reading does."""
+        ...
+
+
+@runtime_checkable
+class KnowsItself(Protocol):
+    """It knows the accounts that it posts with, so that their posts are never taken for mentions."""
+
+    def own_accounts(self) -> frozenset[str]:
+        """The external ids (and handles, folded) of our own accounts there."""
+        ...
+
+
+@runtime_checkable
+class Hides(Protocol):
+    """What customers wrote at our own place can be hidden there, and shown again."""
+
+    async def hide(self, post: Post) -> None:
+        """Hides it; hiding what is hidden changes nothing. Raises ChannelError."""
+        ...
+
+    async def unhide(self, post: Post) -> None:
+        """Shows it again."""
+        ...
+
+
+@runtime_checkable
+class Reports(Protocol):
+    """What breaks the network's rules can be reported to it."""
+
+    async def report(self, post: Post, reason: str) -> None:
+        """Reports it. Raises ChannelError."""
+        ...
+
+
+@runtime_checkable
+class Disputes(Protocol):
+    """A review can be disputed: the network is asked to look whether it is genuine."""
+
+    async def dispute(self, post: Post, reason: str) -> None:
+        """Disputes it. Raises ChannelError."""
+        ...
+
+
+@runtime_checkable
+class DeletesReplies(Protocol):
+    """What we posted can be taken away again."""
+
+    async def delete_reply(self, post: Post) -> None:
+        """Deletes our reply; deleting what is gone changes nothing. Raises ChannelError."""
         ...

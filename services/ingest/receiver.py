@@ -3,6 +3,7 @@
 An answer of 202 is given after the commit. One bad item never spoils the others; what is refused is counted and told.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,7 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
+from services.ingest import catalog
 from services.ingest.channel import ChannelBroken, NotGenuine, Push, ReceivesPushes, SkipThis
 from services.ingest.channels.push import split_body
 from services.ingest.incoming_mention import IncomingMention, Rejected, cleaned, read_mentions
@@ -33,7 +35,18 @@ log = logging.get(__name__)
 
 MAY_PUSH = frozenset({Role.ADMIN, Role.LEAD, Role.INTEGRATION})
 STRANGERS_PER_MINUTE = 120
-UNKNOWN_CHANNEL, BROKEN_CHANNEL = "unknown_channel", "broken_channel"
+UNKNOWN_CHANNEL, BROKEN_CHANNEL, PAUSED_CHANNEL, PULLING_CHANNEL = (
+    "unknown_channel", "broken_channel", "paused_channel", "pulling_channel",
+)  # fmt: skip
+MOST_NAMED = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Shut:
+    """Why a channel takes no mention by push at this moment: a code, and what to do."""
+
+    code: str
+    detail: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +125,11 @@ class Receiver:
                 page.mentions, rejected=len(page.skipped),
             )  # fmt: skip
         log.info("a push came in", channel_id=str(channel.id), delivery=delivery[:64], stored=taken.stored)
-        refused = tuple(Rejected(n, "invalid_mention", one.reason) for n, one in enumerate(page.skipped))
+        refused = tuple(
+            Rejected(one.index, one.code, one.reason) for one in page.skipped if one.index is not None
+        )  # a network that does not count what it sends is told of none; the ledger and the log know them
+        for one in page.skipped:
+            log.info("an item was refused", channel_id=str(channel.id), external_id=one.external_id, reason=one.reason)
         answer = Answer(taken.stored + taken.updated, taken.duplicate, taken.updated, taken.filtered, refused)
         return Response(answer.body(), 202, media_type="application/json")
 
@@ -160,33 +177,35 @@ class Receiver:
         good: Sequence[tuple[int, IncomingMention]],
         bad: Sequence[Rejected],
     ) -> Answer:
-        """Stores what is good, channel by channel, in one transaction; what is bad is counted with the channel it names."""
+        """Stores what is good, channel by channel, in one transaction; what is refused is counted with the channel it names."""
         refused = list(bad)
         async with self._database.write(workspace_id) as session:
             named = {one.channel for _, one in good if one.channel} | {
                 str(name) for one in bad if (name := _channel_name(items[one.index])) is not None
             }
             known = await channels.by_names(session, workspace_id, sorted(named))
-            sources, broken = await self._sources(session, known.values())
-            groups: dict[UUID, list[IncomingMention]] = {}
+            doors = await self._doors(session, workspace_id, known.values())
+            lost = Counter(
+                known[name].id for one in bad if (name := _channel_name(items[one.index])) is not None and name in known
+            )
+            groups: dict[UUID, list[IncomingMention]] = {channel_id: [] for channel_id in lost}
             for index, one in good:
                 channel = known.get(one.channel or "")
                 if channel is None:
                     refused.append(Rejected(index, UNKNOWN_CHANNEL, _which(one.channel)))
-                elif channel.id in broken:
-                    refused.append(Rejected(index, BROKEN_CHANNEL, broken[channel.id]))
+                    continue
+                page = groups.setdefault(channel.id, [])
+                if isinstance(door := doors[channel.id], Shut):
+                    refused.append(Rejected(index, door.code, door.detail))
+                    lost[channel.id] += 1
                 else:
-                    groups.setdefault(channel.id, []).append(one)
-            lost: dict[UUID, int] = {}
-            for wrong in bad:
-                name = _channel_name(items[wrong.index])
-                if name is not None and (channel := known.get(name)) is not None and channel.id in sources:
-                    groups.setdefault(channel.id, [])
-                    lost[channel.id] = lost.get(channel.id, 0) + 1
-            results = [
-                await take_in(session, workspace_id, sources[channel_id], page, rejected=lost.get(channel_id, 0))
-                for channel_id, page in groups.items()
-            ]
+                    page.append(one)
+            types = {channel.id: channel.type for channel in known.values()}
+            results = []
+            for channel_id, page in groups.items():
+                door = doors[channel_id]
+                source = Source(channel_id, types[channel_id]) if isinstance(door, Shut) else door
+                results.append(await take_in(session, workspace_id, source, page, rejected=lost[channel_id]))
         return Answer(
             accepted=sum(one.stored + one.updated for one in results),
             duplicates=sum(one.duplicate for one in results),
@@ -195,18 +214,25 @@ class Receiver:
             rejected=tuple(sorted(refused, key=lambda one: one.index)),
         )
 
-    async def _sources(
-        self, session: WriteSession, named: Iterable[Channel]
-    ) -> tuple[dict[UUID, Source], dict[UUID, str]]:
-        """What intake has to know of each channel, and of those that cannot be opened, why."""
-        sources: dict[UUID, Source] = {}
-        broken: dict[UUID, str] = {}
+    async def _doors(
+        self, session: WriteSession, workspace_id: UUID, named: Iterable[Channel]
+    ) -> dict[UUID, Source | Shut]:
+        """For each channel what intake has to know of it, or why it takes nothing by push."""
+        doors: dict[UUID, Source | Shut] = {}
         for channel in {one.id: one for one in named}.values():
             try:
-                sources[channel.id] = await source_of(session, channel, self._opener.network(channel))
+                network = self._opener.network(channel)
             except ChannelBroken as wrong:
-                broken[channel.id] = str(wrong)
-        return sources, broken
+                doors[channel.id] = Shut(BROKEN_CHANNEL, str(wrong))
+                continue
+            if not isinstance(network, ReceivesPushes):
+                pushed = await channels.names_of_types(session, workspace_id, catalog.types_with("push"), MOST_NAMED)
+                doors[channel.id] = Shut(PULLING_CHANNEL, _not_pushed(channel, pushed))
+            elif channel.status != "active":
+                doors[channel.id] = Shut(PAUSED_CHANNEL, _paused(channel))
+            else:
+                doors[channel.id] = await source_of(session, channel, network)
+        return doors
 
 
 def _channel_name(item: Any) -> str | None:
@@ -219,3 +245,15 @@ def _which(name: str | None) -> str:
     if not name:
         return "channel is missing: give the name or the id of the channel that it comes in by."
     return "There is no channel of this name or id; make one with POST /v1/channels, or look for a spelling mistake."
+
+
+def _paused(channel: Channel) -> str:
+    return (
+        f"The channel {channel.name} is paused and takes nothing in. Start it again with "
+        f'PATCH /v1/channels/{channel.id} and {{"status": "active"}}, then send this again.'
+    )
+
+
+def _not_pushed(channel: Channel, pushed: Sequence[str]) -> str:
+    instead = f"Push to one of these: {', '.join(pushed)}." if pushed else "Make a push channel with POST /v1/channels."
+    return f"The channel {channel.name} fetches its mentions itself, as {channel.type} channels do. {instead}"

@@ -5,7 +5,6 @@ network's client token, by reading back, or by a person; it is never just sent a
 """
 
 import asyncio
-import contextlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -24,11 +23,13 @@ from services.ingest.channel import (
     SkipThis,
     TryLater,
 )
+from services.ingest.in_flight import InFlight
 from services.ingest.opening import Opener
 from shared.acts import replies as acts
 from shared.kit import clock, logging
-from shared.kit.database import AWAY, Database
+from shared.kit.database import Database
 from shared.kit.errors import NotFound
+from shared.kit.jobs import Wakeups
 from shared.models import facts
 from shared.models.reply import Reply, ReplyState
 from shared.models.reply_rules import ReplyAnswer
@@ -40,9 +41,7 @@ from shared.store.work import Claim
 log = logging.get(__name__)
 
 QUEUED, UNKNOWN = facts.ReplyQueued.type, facts.ReplyOutcomeUnknown.type
-AT_ONCE = 8
 CALL_DEADLINE_S = 30.0
-RENEW_S = 3.0
 LOOKS = (2.0, 10.0, 60.0, 300.0)
 """When to look for an unknown reply again: seconds after each look. A network that shows what it has shows it by then; one that
 cannot be asked is asked on at the pace of the last."""
@@ -69,32 +68,22 @@ class Sender:
     def __init__(self, database: Database, opener: Opener) -> None:
         self._database = database
         self._opener = opener
+        self._queued = InFlight(database, QUEUED, self._send)
+        self._unknown = InFlight(database, UNKNOWN, self._settle)
+
+    async def run(self, wakeups: Wakeups, stop: asyncio.Event) -> None:
+        """Carries queued replies and settles unknown ones, each kind on its own, until `stop`."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._queued.run(wakeups, stop))
+            group.create_task(self._unknown.run(wakeups, stop))
 
     async def once(self) -> bool:
-        """Carries a batch of queued replies. False where none waits."""
-        return await self._each(QUEUED, self._send)
+        """Carries the queued replies that have a place. False where none waits."""
+        return await self._queued.once()
 
     async def settle_once(self) -> bool:
-        """Settles a batch of replies whose outcome is unknown. False where none waits."""
-        return await self._each(UNKNOWN, self._settle)
-
-    async def _each(self, kind: str, act: Any) -> bool:
-        async with self._database.lookup() as connection:
-            claim = await work.claim(connection, kind, AT_ONCE)
-        if claim is None:
-            return False
-        keeper = asyncio.create_task(self._keep(claim))
-        try:
-            done = await asyncio.gather(
-                *(act(claim, work_id, subject, tries) for work_id, subject, tries in claim.works),
-                return_exceptions=True,
-            )
-        finally:
-            keeper.cancel()
-        for result in done:
-            if isinstance(result, BaseException):
-                raise result
-        return True
+        """Looks at the replies whose outcome is unknown and that are due. False where none is."""
+        return await self._unknown.once()
 
     async def _send(self, claim: Claim, work_id: UUID, reply_id: UUID, _: int) -> None:
         errand = await self._begin(claim, work_id, reply_id)
@@ -251,13 +240,6 @@ class Sender:
                 else:
                     await acts.failed(session, reply, str(outcome), settled_by=how)
             await work.done(session, claim, [work_id])
-
-    async def _keep(self, claim: Claim) -> None:
-        while True:
-            await asyncio.sleep(RENEW_S)
-            with contextlib.suppress(*AWAY, TimeoutError):
-                async with self._database.lookup() as connection:
-                    await work.renew(connection, claim)
 
 
 async def _sent(session: Any, reply: Reply, sent: Sent, *, settled_by: str | None = None) -> None:

@@ -45,8 +45,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     try:
         await publish_types(database)
         async with Wakeups(settings, [QUEUED, UNKNOWN, DUE]) as wakeups, asyncio.TaskGroup() as group:
-            group.create_task(drain(QUEUED, wakeups, stop, sender.once))
-            group.create_task(drain(UNKNOWN, wakeups, stop, sender.settle_once))
+            group.create_task(sender.run(wakeups, stop))
             group.create_task(drain(DUE, wakeups, stop, poller.once))
             group.create_task(heartbeats.pulse(database, "ingest-worker", stop))
             log.info("ingest-worker is ready", channel_types=catalog.types())

@@ -114,7 +114,7 @@ def _say_server(console: Console, kind: str, state: ServerState) -> bool:
 
 
 def _say_process(console: Console, process: running.RunningProcess, settings: Settings) -> bool:
-    trouble = asyncio.run(health.trouble_of(process.name, settings))
+    trouble = asyncio.run(health.trouble_of_kept(process, settings))
     again = f", started again {process.restarts} times" if process.restarts else ""
     console.say(f"  {process.name:14} {'not ready' if trouble else 'ready':9} process {process.pid or '-'}{again}")
     if trouble:

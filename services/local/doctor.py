@@ -147,5 +147,5 @@ def _processes(settings: Settings, found: running.Running | None) -> Iterator[Fi
     state = read_state(home_of(settings), "postgres")
     known = settings.model_copy(update={"database_url": settings.database_url or (state.url if state else "")})
     for process in found.processes:
-        trouble = asyncio.run(health.trouble_of(process.name, known))
+        trouble = asyncio.run(health.trouble_of_kept(process, known))
         yield Finding(process.name, trouble is None, trouble or "")

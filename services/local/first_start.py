@@ -1,4 +1,5 @@
-"""What has to be there before the processes run: today's tables; on the first start, a workspace and its admin key."""
+"""What has to be there before the processes run: today's tables; on the first start, a workspace, its admin key, and the
+decision whether the demo brand is wanted."""
 
 from __future__ import annotations
 
@@ -43,16 +44,18 @@ def has_todays_tables(home: Path) -> bool:
     return file.exists() and file.read_text(encoding="utf-8") == _schema_known()
 
 
-def prepare(settings: Settings) -> int:
+def prepare(settings: Settings, *, demo: bool | None = None) -> int:
     """Makes the first workspace and its admin key where there are none; changes nothing on a later start. Returns an
-    exit code. WEBCARE_ADMIN_KEY opens that workspace, also where it was set only later."""
-    return asyncio.run(_prepare(settings))
+    exit code. WEBCARE_ADMIN_KEY opens that workspace, also where it was set only later. `demo`: whether the start that
+    asks wants the demo brand; the first that says so decides for good, and a mere command leaves it open."""
+    return asyncio.run(_prepare(settings, demo))
 
 
-async def _prepare(settings: Settings) -> int:
+async def _prepare(settings: Settings, demo: bool | None) -> int:
     from services.api.desk import workspaces
     from services.ingest.worker import publish_types
-    from services.local.operator import MAIN, database_of
+    from services.local.demo import decision
+    from services.local.operator import MAIN, database_of, desk_in
     from shared.models import taxonomy
     from shared.models.workspace import Role
 
@@ -62,6 +65,9 @@ async def _prepare(settings: Settings) -> int:
         is_first = workspace_id is None
         if workspace_id is None:
             workspace_id = await workspaces.create_workspace(database, MAIN, "Main", sectors=taxonomy.sectors())
+        if demo is not None:
+            async with desk_in(database, settings, workspace_id).writing() as writing:
+                await decision.decide(writing, asked_for=demo)
         given = settings.admin_key.get_secret_value()
         if given or is_first or _key_file(settings).exists():
             key = given or (kept_secret(_key_file(settings), secrets.new_api_key) if _is_embedded(settings) else None)

@@ -49,10 +49,15 @@ async def workspace_named(database: Database, slug: str) -> UUID:
 async def desk_of(settings: Settings, slug: str, service: str) -> AsyncIterator[Desk]:
     """The operator's desk in a workspace. Raises LocalTrouble where there is none of that slug."""
     async with database_of(settings, service) as database:
-        yield Desk(
-            workspace_id=await workspace_named(database, slug),
-            actor=_OPERATOR,
-            database=database,
-            vault=Vault(settings.secret_key.get_secret_value()),
-            settings=settings,
-        )
+        yield desk_in(database, settings, await workspace_named(database, slug))
+
+
+def desk_in(database: Database, settings: Settings, workspace_id: UUID) -> Desk:
+    """The operator's desk in a workspace, on a database that is open."""
+    return Desk(
+        workspace_id=workspace_id,
+        actor=_OPERATOR,
+        database=database,
+        vault=Vault(settings.secret_key.get_secret_value()),
+        settings=settings,
+    )

@@ -15,11 +15,11 @@ from types import FrameType
 from typing import Any
 
 import uvicorn
-import uvloop
 
 from services.local.trouble import LocalTrouble, no_postgres
 from shared.kit import logging
 from shared.kit.errors import WebcareError
+from shared.kit.running import runner
 from shared.kit.settings import Settings
 
 GRACE_S = 3
@@ -71,11 +71,11 @@ def run_process(name: str, settings: Settings) -> int:
     log = logging.get(__name__)
     try:
         module = importlib.import_module(process.module)
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        with runner() as process_runner:
             if process.port is None:
-                runner.run(_until_told(lambda stop: module.run(settings, stop)))
+                process_runner.run(_until_told(lambda stop: module.run(settings, stop)))
             else:
-                runner.run(_serve(module.create_app(settings), listening_socket(process, settings)))
+                process_runner.run(_serve(module.create_app(settings), listening_socket(process, settings)))
     except (WebcareError, LocalTrouble) as trouble:
         log.error(str(trouble))
         return 1

@@ -98,7 +98,7 @@ class _Up:
         if children.CAN_FORK:
             processes.preload(processes.FOR_ALL)
         settings = self._environment.wait(self._console.say)
-        start = self._starter(settings)
+        start = self._starter(settings, demo=demo)
         self._supervisor.keep("prepare", start("prepare"), again=False)
         if first_start.has_todays_tables(self._home):
             self._gate.open()
@@ -133,16 +133,16 @@ class _Up:
         self._environment.watch()
         return False
 
-    def _starter(self, settings: Settings) -> Callable[[str], Callable[[], Child]]:
+    def _starter(self, settings: Settings, *, demo: bool) -> Callable[[str], Callable[[], Child]]:
         """How each step and each process is started: forked with its work, or as a command in a fresh Python."""
         since = self._since
         work: dict[str, Callable[[], int]] = {
-            "prepare": lambda: first_start.migrate(settings) or first_start.prepare(settings),
+            "prepare": lambda: first_start.migrate(settings) or first_start.prepare(settings, demo=demo),
             "demo": lambda: first_start.play_demo(settings),
             "ready": lambda: wait_until_ready(settings, since),
         }
         commands = {
-            "prepare": ["migrate"],
+            "prepare": ["internal", "prepare", "--demo" if demo else "--no-demo"],
             "demo": ["internal", "demo"],
             "ready": ["internal", "ready", "--since", since.isoformat()],
         }

@@ -135,12 +135,8 @@ async def drain(
     while not stop.is_set():
         try:
             more = await once()
-        except AWAY as away:
-            log.warning("postgres is away", kind=kind, error=type(away).__name__)
-            await asyncio.sleep(pause_s)
-            continue
         except Exception as wrong:
-            if _postgres_went(wrong):
+            if postgres_went(wrong):
                 log.warning("postgres is away", kind=kind, error=type(wrong).__name__)
             else:
                 log.exception("work failed", kind=kind)
@@ -150,9 +146,10 @@ async def drain(
             await wakeups.wait(kind)
 
 
-def _postgres_went(wrong: BaseException) -> bool:
-    """Whether what SQLAlchemy raised wraps the loss of Postgres."""
-    return bool(getattr(wrong, "connection_invalidated", False)) or isinstance(getattr(wrong, "orig", None), AWAY)
+def postgres_went(wrong: BaseException) -> bool:
+    """Whether this is the loss of Postgres, be it wrapped by SQLAlchemy."""
+    lost = bool(getattr(wrong, "connection_invalidated", False))
+    return lost or isinstance(wrong, AWAY) or isinstance(getattr(wrong, "orig", None), AWAY)
 
 
 def _redis_settings(settings: Settings) -> RedisSettings:

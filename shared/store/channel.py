@@ -85,6 +85,17 @@ async def by_names(session: WriteSession, workspace_id: UUID, names: Sequence[st
     return found
 
 
+async def names_of_types(session: WriteSession, workspace_id: UUID, types: Sequence[str], limit: int) -> list[str]:
+    """The names of active channels of these types, in alphabetical order, at most `limit`."""
+    rows = await session.execute(
+        select(col(Channel.name))
+        .where(col(Channel.workspace_id) == workspace_id, col(Channel.type).in_(types), col(Channel.status) == "active")
+        .order_by(col(Channel.name))
+        .limit(limit)
+    )
+    return list(rows.scalars())
+
+
 async def own_handles(session: WriteSession, workspace_id: UUID) -> frozenset[str]:
     """The brands' own accounts, folded: what they post is no mention."""
     rows = await session.execute(
@@ -110,3 +121,8 @@ async def publish_types(
             *(orjson.dumps(one[name]).decode() for name in ("settings_schema", "secrets_schema", "reply_rules")),
             at or clock.now(),
         )  # fmt: skip
+
+
+async def types_of_all(connection: asyncpg.Connection) -> dict[str, str]:
+    """The type of every channel, by its id as text. `connection` sees the channels of all workspaces."""
+    return {str(row["id"]): row["type"] for row in await connection.fetch("SELECT id, type FROM channel")}

@@ -47,6 +47,30 @@ async def claim(connection: asyncpg.Connection, kind: str, limit: int, lease_s: 
     )
 
 
+async def workspaces_due(connection: asyncpg.Connection, kind: str) -> list[UUID]:
+    """The workspaces that have work of `kind` which is due and nobody's, the longest waiting first. `connection` sees all."""
+    rows = await connection.fetch(
+        "SELECT workspace_id FROM work WHERE kind = $1 AND due_at <= now() AND (lease_until IS NULL OR lease_until < now()) "
+        "GROUP BY workspace_id ORDER BY min(priority), min(due_at)",
+        kind,
+    )
+    return [row["workspace_id"] for row in rows]
+
+
+async def claim_replies(
+    session: WriteSession, workspace_id: UUID, kind: str, limit: int, without: Sequence[str], lease_s: float = LEASE_S
+) -> list[tuple[Claim, str]]:
+    """The next `limit` pieces of a workspace's work on replies that are due, each as a claim of its own, with the type of the
+    channel that the reply goes by (empty where the reply is gone). Channel types in `without` are passed over."""
+    token = ids.new_id()
+    rows = await session.execute(
+        _CLAIM_REPLIES,
+        {"workspace_id": workspace_id, "kind": kind, "limit": limit, "without": list(without), "lease_s": lease_s,
+         "token": token},
+    )  # fmt: skip
+    return [(Claim(workspace_id, kind, token, ((row.id, row.subject_id, row.attempts),)), row.type) for row in rows]
+
+
 async def renew(connection: asyncpg.Connection, claim: Claim, lease_s: float = LEASE_S) -> None:
     """Keeps a batch that is still being worked on."""
     await connection.execute(
@@ -126,6 +150,21 @@ _CLAIM = """
     FROM batch WHERE w.workspace_id = batch.workspace_id AND w.id = batch.id
     RETURNING w.workspace_id, w.id, w.subject_id, w.attempts
 """
+
+_CLAIM_REPLIES = text("""
+    WITH next AS MATERIALIZED (
+        SELECT w.workspace_id, w.id, coalesce(h.type, '') AS type FROM work w
+        LEFT JOIN reply r ON r.workspace_id = w.workspace_id AND r.id = w.subject_id
+        LEFT JOIN channel h ON h.workspace_id = r.workspace_id AND h.id = r.channel_id
+        WHERE w.workspace_id = :workspace_id AND w.kind = :kind AND w.due_at <= now()
+          AND (w.lease_until IS NULL OR w.lease_until < now())
+          AND coalesce(h.type, '') <> ALL(CAST(:without AS text[]))
+        ORDER BY w.priority, w.due_at, w.id LIMIT :limit FOR UPDATE OF w SKIP LOCKED
+    )
+    UPDATE work w SET lease_until = now() + make_interval(secs => CAST(:lease_s AS float8)), lease_token = :token
+    FROM next WHERE w.workspace_id = next.workspace_id AND w.id = next.id
+    RETURNING w.id, w.subject_id, w.attempts, next.type
+""")
 
 _DONE = text("""
     DELETE FROM work WHERE workspace_id = :workspace_id AND lease_token = :token AND id = ANY(CAST(:ids AS uuid[]))

@@ -159,10 +159,10 @@ def test_one_bad_item_never_spoils_the_others() -> None:
     items: list[Any] = [ITEM, {**ITEM, "external_id": "2", "colour": "red"}, None, "x", {**ITEM, "external_id": "3"}]
     page = _channel().read_push(Push("POST", {}, json.dumps(items).encode()), VECTOR_AT)
     assert [mention.external_id for mention in page.mentions] == ["1", "3"]
-    assert [one.reason for one in page.skipped] == [
-        "Item 1: colour is not a field of a mention.",
-        "Item 2: A mention is not an object.",
-        "Item 3: A mention is not an object.",
+    assert [(one.index, one.code, one.reason) for one in page.skipped] == [
+        (1, "invalid_mention", "colour is not a field of a mention."),
+        (2, "invalid_mention", "A mention is not an object."),
+        (3, "invalid_mention", "A mention is not an object."),
     ]
 
 

@@ -1,102 +1,21 @@
 """The doorstep: every shape a push may have, what is refused and why, and who may push at all."""
 
-import base64
 import gzip
-import json
-import os
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
-from uuid import UUID
 
 import httpx
 import orjson
 import pytest
-from standardwebhooks.webhooks import Webhook
 
 from services.api.desk import workspaces
 from services.ingest.app import create_app
-from shared.kit import clock, ids
-from shared.kit.database import Database
-from shared.kit.secrets import Vault
+from shared.kit import clock
 from shared.kit.settings import Settings
 from shared.models.channel import Channel
-from shared.models.sealed import channel_secrets
 from shared.models.workspace import Role
-from shared.store import ledger
 from tests.builders import a_channel, a_workspace
-
-SIGNING = "whsec_" + base64.b64encode(b"s" * 32).decode()
-LARGEST = 200_000
-
-
-class Doorstep:
-    """The ingest app in this process, and a workspace with a push channel named shop."""
-
-    def __init__(self, client: httpx.AsyncClient, database: Database, settings: Settings) -> None:
-        self.client = client
-        self.database = database
-        self.settings = settings
-        self.workspace_id = UUID(int=0)
-        self.keys: dict[Role, str] = {}
-        self.shop = Channel(workspace_id=self.workspace_id, type="push", name="shop")
-
-    async def push(self, content: Any, *, key: str | None = None, **headers: str) -> httpx.Response:
-        """Pushes bytes as they are, or anything else as JSON."""
-        sent = {
-            "authorization": f"Bearer {key or self.keys[Role.INTEGRATION]}",
-            "content-type": headers.pop("kind", "application/json"),
-            **{name.replace("_", "-"): value for name, value in headers.items()},
-        }
-        body = content if isinstance(content, bytes) else orjson.dumps(content)
-        return await self.client.post("/v1/mentions", content=body, headers=sent)
-
-    async def texts(self) -> dict[str, str]:
-        async with self.database.read(self.workspace_id) as connection:
-            rows = await connection.fetch("SELECT external_id, text FROM mention")
-        return {row["external_id"]: row["text"] for row in rows}
-
-    async def counts(self) -> dict[str, int]:
-        async with self.database.read(self.workspace_id) as connection:
-            rows = await ledger.read(connection, since=None, until=None, channel=None)
-        return {name: sum(row[name] for row in rows) for name in ledger.COUNTS}
-
-
-@pytest.fixture
-async def door(settings: Settings, tmp_path: Path) -> AsyncIterator[Doorstep]:
-    chosen = settings.model_copy(update={"data_dir": tmp_path, "max_body_bytes": LARGEST})
-    app = create_app(chosen)
-    async with app.router.lifespan_context(app):
-        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-        async with httpx.AsyncClient(transport=transport, base_url="http://ingest.test") as client:
-            door = Doorstep(client, app.state.database, chosen)
-            door.workspace_id = await a_workspace(door.database)
-            for role in Role:
-                door.keys[role] = await workspaces.create_key(door.database, door.workspace_id, role, f"{role}")
-            door.shop = await a_channel(door.database, door.workspace_id, name="shop")
-            yield door
-
-
-def item(external_id: str, text: str = "Kapot!", **fields: Any) -> dict[str, Any]:
-    published_at = clock.iso(clock.now() - timedelta(minutes=1))
-    return {"channel": "shop", "external_id": external_id, "text": text, "published_at": published_at, **fields}
-
-
-def said(answer: httpx.Response, status: int = 202) -> dict[str, Any]:
-    assert answer.status_code == status, answer.text
-    body: dict[str, Any] = answer.json()
-    return body
-
-
-def problem(answer: httpx.Response, status: int, code: str) -> str:
-    """The sentence of a problem."""
-    body = said(answer, status)
-    assert answer.headers["content-type"] == "application/problem+json"
-    assert (body["status"], body["code"]) == (status, code)
-    assert body["request_id"]
-    return str(body["detail"])
-
+from tests.ingest.doorstep import Doorstep, item, problem, said
 
 # ---------------------------------------------------------------- shapes
 
@@ -194,6 +113,47 @@ async def test_a_channel_that_cannot_be_opened_spoils_no_other(door: Doorstep) -
     answer = said(await door.push([item("1"), item("2", channel="old"), item("3", channel="sealed")]))
     assert answer["accepted"] == 1
     assert [(one["index"], one["code"]) for one in answer["rejected"]] == [(1, "broken_channel"), (2, "broken_channel")]
+    assert await door.rejected() == {"old": 1, "sealed": 1}
+
+
+async def test_a_paused_channel_takes_nothing_and_says_how_to_start_it(door: Doorstep) -> None:
+    paused = await a_channel(door.database, door.workspace_id, name="old shop", status="paused")
+    answer = said(await door.push([item("1"), item("2", channel="old shop"), {"channel": "old shop"}]))
+    assert answer["accepted"] == 1
+    assert [(one["index"], one["code"]) for one in answer["rejected"]] == [
+        (1, "paused_channel"),
+        (2, "invalid_mention"),
+    ]
+    detail = answer["rejected"][0]["detail"]
+    assert "old shop is paused" in detail
+    assert f'PATCH /v1/channels/{paused.id} and {{"status": "active"}}' in detail
+    assert set(await door.texts()) == {"1"}
+    assert await door.rejected() == {"old shop": 2}
+
+
+async def test_a_channel_that_fetches_its_mentions_takes_none_and_says_which_do(door: Doorstep) -> None:
+    await a_channel(door.database, door.workspace_id, name="asleep", status="paused")
+    await a_channel(
+        door.database, door.workspace_id, name="feed", type="rss", settings={"url": "https://site.example/feed"}
+    )
+    answer = said(await door.push([item("1", channel="feed"), item("2"), item("3", channel="feed")]))
+    assert answer["accepted"] == 1
+    assert [(one["index"], one["code"]) for one in answer["rejected"]] == [
+        (0, "pulling_channel"), (2, "pulling_channel"),
+    ]  # fmt: skip
+    assert answer["rejected"][0]["detail"].endswith("as rss channels do. Push to one of these: shop.")
+    assert set(await door.texts()) == {"2"}
+    counted = await door.counts()
+    assert (counted["received"], counted["stored"], counted["rejected"]) == (3, 1, 2)
+    assert await door.rejected() == {"feed": 2}
+
+
+async def test_where_no_channel_takes_pushes_it_says_how_to_make_one(door: Doorstep) -> None:
+    stranger = await a_workspace(door.database)
+    await a_channel(door.database, stranger, name="feed", type="rss", settings={"url": "https://site.example/feed"})
+    key = await workspaces.create_key(door.database, stranger, Role.ADMIN, "stranger")
+    answer = said(await door.push([item("1", channel="feed")], key=key))
+    assert "Make a push channel with POST /v1/channels." in answer["rejected"][0]["detail"]
 
 
 async def test_what_cannot_be_read_at_all_is_refused_whole(door: Doorstep) -> None:
@@ -248,64 +208,3 @@ async def test_a_key_that_pushes_too_often_is_told_to_wait(settings: Settings, t
             answers = [await client.post("/v1/mentions", json=[], headers=headers) for _ in range(4)]
     assert [answer.status_code for answer in answers] == [202, 202, 202, 429]
     assert int(answers[3].headers["retry-after"]) > 0
-
-
-# ---------------------------------------------------------------- hooks
-
-
-async def a_hook(door: Doorstep, **fields: Any) -> str:
-    """The path of a push channel's own hook."""
-    channel = Channel(
-        workspace_id=door.workspace_id, **{"id": ids.new_id(), "type": "push", "name": "signed", **fields}
-    )
-    if channel.type == "push":
-        secrets = json.dumps({"signing_secret": SIGNING})
-        vault = Vault(door.settings.secret_key.get_secret_value())
-        channel.secrets = vault.seal(secrets, door.workspace_id, channel_secrets(channel.id))
-    async with door.database.write(door.workspace_id) as session:
-        session.add(channel)
-    return f"/v1/hooks/{channel.id}"
-
-
-def signed(body: bytes, delivery: str = "msg_1", secret: str = SIGNING, late: int = 0) -> dict[str, str]:
-    """Headers of a delivery, as the reference library signs them."""
-    at = clock.now().replace(microsecond=0) - timedelta(seconds=late)
-    signature = Webhook(secret).sign(delivery, at, body.decode())
-    return {"webhook-id": delivery, "webhook-timestamp": str(int(at.timestamp())), "webhook-signature": signature}
-
-
-def unnamed(external_id: str, **fields: Any) -> dict[str, Any]:
-    """An item that names no channel: the hook knows its own."""
-    return {name: value for name, value in item(external_id, **fields).items() if name != "channel"}
-
-
-async def test_a_signed_push_comes_in_and_its_repeat_changes_nothing(door: Doorstep) -> None:
-    path = await a_hook(door)
-    body = orjson.dumps({"mentions": [unnamed("1"), {"external_id": "bad"}, unnamed("2")]})
-    headers = signed(body)
-    first = said(await door.client.post(path, content=body, headers=headers))
-    assert (first["accepted"], first["duplicates"], len(first["rejected"])) == (2, 0, 1)
-    assert "Item 1" in first["rejected"][0]["detail"]
-    again = said(await door.client.post(path, content=body, headers=headers))
-    assert (again["accepted"], again["duplicates"]) == (0, 2)
-    assert set(await door.texts()) == {"1", "2"}
-    counted = await door.counts()
-    assert (counted["received"], counted["stored"], counted["duplicate"], counted["rejected"]) == (6, 2, 2, 2)
-
-
-async def test_what_is_not_signed_as_agreed_is_not_genuine(door: Doorstep) -> None:
-    path = await a_hook(door)
-    body = orjson.dumps([unnamed("1")])
-    other = "whsec_" + base64.b64encode(os.urandom(32)).decode()
-    for headers in ({}, signed(body, secret=other), signed(body, late=301), signed(body + b" ")):
-        problem(await door.client.post(path, content=body, headers=headers), 401, "not_genuine")
-    assert await door.texts() == {}
-
-
-async def test_a_hook_that_is_none_is_not_found(door: Doorstep) -> None:
-    body = orjson.dumps([unnamed("1")])
-    paused = await a_hook(door, status="paused", name="paused")
-    pulled = await a_hook(door, type="rss", name="feed", settings={"url": "https://site.example/feed"})
-    for path in (paused, pulled, f"/v1/hooks/{ids.new_id()}", "/v1/hooks/nothing", "/v1/hooks/%00"):
-        problem(await door.client.post(path, content=body, headers=signed(body)), 404, "not_found")
-    assert await door.texts() == {}

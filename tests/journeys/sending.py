@@ -4,7 +4,7 @@ import asyncio
 from functools import partial
 
 import services.ingest.channels.simulated  # noqa: F401  # loaded once, for the processes that are forked
-from services.ingest import replies, worker
+from services.ingest import in_flight, replies, worker
 from shared.kit.settings import Settings
 from shared.store import work
 
@@ -15,7 +15,7 @@ LEASE_S, RENEW_S = 3.0, 1.0
 def carry(settings: Settings) -> None:
     """Runs the ingest worker until it is killed."""
     replies.LOOKS = LOOKS  # of this process alone
-    replies.RENEW_S = RENEW_S
-    work.claim = partial(work.claim, lease_s=LEASE_S)
+    in_flight.RENEW_S = RENEW_S
+    work.claim_replies = partial(work.claim_replies, lease_s=LEASE_S)
     work.renew = partial(work.renew, lease_s=LEASE_S)
     asyncio.run(worker.run(settings, asyncio.Event()))

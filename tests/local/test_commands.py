@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,8 +11,7 @@ from services.api.desk import workspaces
 from shared.kit.database import Database
 from shared.kit.settings import Settings
 from shared.store.keys import Keys
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests.local.warm import webcare
 
 
 class Terminal:
@@ -27,10 +25,7 @@ class Terminal:
         }  # fmt: skip
 
     def run(self, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "services.local", *arguments],
-            capture_output=True, text=True, cwd=ROOT, env={**self._environment, **more}, check=False, timeout=120,
-        )  # fmt: skip
+        return webcare(arguments, {**self._environment, **more})
 
 
 @pytest.fixture

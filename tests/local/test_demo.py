@@ -223,11 +223,9 @@ class TestSetup:
         desk = Desk(workspace_id, actor, database, Vault(settings.secret_key.get_secret_value()), settings)
         async with desk.writing() as writing:
             assert await founding.story_began(writing) is None
-            assert await founding.is_free(writing)
             began = await founding.found(writing)
         async with desk.writing() as writing:
             assert await founding.story_began(writing) == began
-            assert not await founding.is_free(writing)
             assert await founding.found(writing) == began
         async with desk.reading() as connection:
             counts = {

@@ -20,6 +20,7 @@ import pytest
 from services.local import running
 from services.local.keeper import read_state
 from tests.local.conftest import processes_of, wait_for
+from tests.local.warm import webcare
 
 ROOT = Path(__file__).resolve().parents[2]
 KEY = "an-admin-key-of-our-own-for-this-test-0123456789"
@@ -51,6 +52,8 @@ class Installation:
         }  # fmt: skip
 
     def webcare(self, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+        if arguments[0] != "up":
+            return webcare(arguments, {**self.environment, **more})
         return subprocess.run(
             [sys.executable, "-m", "services.local", *arguments],
             capture_output=True, text=True, cwd=ROOT, env={**self.environment, **more}, check=False, timeout=150,

@@ -175,7 +175,7 @@ def _page(items: list[Any]) -> Page:
     good, bad = read_mentions(items)
     return Page(
         mentions=tuple(mention for _, mention in good),
-        skipped=tuple(Skipped(f"Item {one.index}: {one.detail}") for one in bad),
+        skipped=tuple(Skipped(one.detail, index=one.index, code=one.code) for one in bad),
     )
 
 

@@ -13,6 +13,15 @@ internal = typer.Typer(hidden=True)
 
 
 @internal.command(hidden=True)
+def prepare(demo: Annotated[bool, typer.Option("--demo/--no-demo")]) -> None:
+    """Bring the database to this version's tables, and make what a first start makes."""
+    from services.local import first_start
+
+    settings = settings_or_exit()
+    raise typer.Exit(first_start.migrate(settings) or first_start.prepare(settings, demo=demo))
+
+
+@internal.command(hidden=True)
 def demo() -> None:
     """Load the demo brand and play its stream."""
     from services.local import first_start

@@ -11,7 +11,7 @@ from services.local.commands.session import settings_or_exit
 
 def up(
     demo: Annotated[
-        bool, typer.Option("--demo/--no-demo", help="Load and play the demo brand on the first start.")
+        bool, typer.Option("--demo/--no-demo", help="Load and play the demo brand; the first start decides for good.")
     ] = True,
     detach: Annotated[bool, typer.Option("--detach", help="Run in the background; `webcare down` stops it.")] = False,
 ) -> None:

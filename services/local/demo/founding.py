@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-import orjson
 from sqlmodel import SQLModel
 
 from services.api.desk import (
@@ -23,7 +22,6 @@ from services.api.desk import (
 )
 from services.api.desk.desk import Desk
 from services.local.demo import content
-from shared.kit.pages import Page
 from shared.models import taxonomy
 from shared.models.brand import Brand, IssueType, Playbook, Query
 from shared.models.channel import Channel
@@ -43,11 +41,6 @@ async def story_began(desk: Desk) -> datetime | None:
     be writing."""
     brand = await named.find(desk.session, Brand, desk.workspace_id, "name", content.setup()["brands"][0]["name"])
     return brand.created_at if brand else None
-
-
-async def is_free(desk: Desk) -> bool:
-    """Whether nobody has begun something of their own here: there is no brand yet."""
-    return bool(orjson.loads((await desk.page("brand", Page.of(1))).data) == [])
 
 
 async def found(desk: Desk) -> datetime:
