@@ -4,13 +4,14 @@
 whoever waits; a lost hint costs a second, not a fact.
 """
 
+from collections import defaultdict
 from collections.abc import Sequence
 from uuid import UUID
 
 import orjson
 from sqlalchemy import text
 
-from shared.kit.database import WriteSession, wake_after_commit
+from shared.kit.database import WriteSession, driver, wake_after_commit
 from shared.kit.tracing import new_traceparent, traceparent
 from shared.models.facts import Fact
 
@@ -20,23 +21,41 @@ SEQUENCER = "outbox"
 
 
 async def add(session: WriteSession, workspace_id: UUID, facts: Sequence[Fact]) -> None:
-    """Writes facts, and the work that they ask for, in the caller's transaction, in two statements however many."""
+    """Writes facts, and the work that they ask for, in the caller's transaction: in a statement for those that differ only in
+    their subject, which are nearly all where there are many, and two for the rest."""
     if not facts:
         return
-    rows = [
-        {
-            "type": fact.type,
-            "subject": fact.subject_id,
-            "conversation": fact.conversation_id,
-            "at": fact.at,
-            "payload": fact.detail,
-        }
-        for fact in facts
-    ]
-    sent = orjson.dumps(rows, default=str).decode()
-    await session.execute(_ADD, {"workspace_id": workspace_id, "rows": sent, "traceparent": traceparent.get()})
+    alike: defaultdict[tuple[str, bool, int], list[UUID]] = defaultdict(list)
+    others: list[Fact] = []
+    for fact in facts:
+        if fact.conversation_id is None and fact.at is None and not fact.detail:
+            alike[fact.type, fact.work, fact.priority].append(fact.subject_id)
+        else:
+            others.append(fact)
+    if alike:
+        connection = await driver(session)
+        for (type_, work, priority), subjects in alike.items():
+            sent = orjson.dumps(subjects, default=str).decode()
+            await connection.execute(_ADD_ALIKE, workspace_id, type_, sent, traceparent.get(), work, priority)
+            if work:
+                wake_after_commit(session, type_)
+    if others:
+        rows = [
+            {
+                "type": fact.type,
+                "subject": fact.subject_id,
+                "conversation": fact.conversation_id,
+                "at": fact.at,
+                "payload": fact.detail,
+            }
+            for fact in others
+        ]
+        sent = orjson.dumps(rows, default=str).decode()
+        await session.execute(_ADD, {"workspace_id": workspace_id, "rows": sent, "traceparent": traceparent.get()})
+        await add_work(
+            session, workspace_id, [(fact.type, fact.subject_id, fact.priority) for fact in others if fact.work]
+        )
     wake_after_commit(session, SEQUENCER)
-    await add_work(session, workspace_id, [(fact.type, fact.subject_id, fact.priority) for fact in facts if fact.work])
 
 
 async def add_work(session: WriteSession, workspace_id: UUID, work: Sequence[tuple[str, UUID, int]]) -> None:
@@ -48,6 +67,16 @@ async def add_work(session: WriteSession, workspace_id: UUID, work: Sequence[tup
     for kind in {kind for kind, _, _ in work}:
         wake_after_commit(session, kind)
 
+
+_ADD_ALIKE = """
+    WITH subjects AS MATERIALIZED (SELECT value::uuid AS subject FROM json_array_elements_text($3::json)),
+    told AS (
+        INSERT INTO outbox (workspace_id, id, type, subject_id, at, payload, traceparent)
+        SELECT $1, uuidv7(), $2, subject, clock_timestamp(), '{}', $4 FROM subjects
+    )
+    INSERT INTO work (workspace_id, id, kind, subject_id, priority, due_at)
+    SELECT $1, uuidv7(), $2, subject, $6, now() FROM subjects WHERE $5
+"""
 
 _ADD = text("""
     INSERT INTO outbox (workspace_id, id, type, subject_id, conversation_id, at, payload, traceparent)

@@ -27,6 +27,7 @@ from shared.store import reply as replies
 
 NO_ANSWERS = ReplyRules()
 URGENT_FIRST, USUAL, BULK = 3, 5, 7
+PRIVATE = Visibility.PRIVATE.value
 _HANDLE = re.compile(r"(?<!\w)@\w[\w.-]*")
 
 
@@ -75,22 +76,24 @@ async def take_in(
             former.edited_at or former.published_at
         ):
             latest[one.external_id] = one
-    page = [one for one in latest.values() if not _own(one, source)]
+    page = list(latest.values())
+    if source.own_handles:
+        page = [one for one in page if not _own(one, source)]
     ours = await _own_replies(session, workspace_id, source, page)
     page = [one for one in page if one.external_id not in ours]
     writers = await authors.upsert_many(session, workspace_id, source.channel_type, _seen(page))
-    rows = _rows(page, source, writers, received_at)
-    new = await mentions.add_many(session, workspace_id, rows)
+    answers = _Answers(source, received_at)
+    rows = _rows(page, writers, received_at, answers)
+    common = mentions.Page(source.channel_id, source.channel_type, source.scope, received_at, answers.found)
+    new = await mentions.add_many(session, workspace_id, common, rows)
     story: list[Fact] = [
-        facts.MentionReceived(
-            subject_id=row["id"], priority=URGENT_FIRST if row["visibility"] == "private" else priority
-        )
+        facts.MentionReceived(subject_id=row.id, priority=URGENT_FIRST if row.visibility == PRIVATE else priority)
         for row in rows
-        if row["id"] in new
+        if row.id in new
     ]
     updated = 0
     if len(new) < len(rows):
-        known = [(one, row) for one, row in zip(page, rows, strict=True) if row["id"] not in new]
+        known = [(one, row) for one, row in zip(page, rows, strict=True) if row.id not in new]
         changes = await _changes(session, workspace_id, source, known, received_at)
         updated = len({fact.subject_id for fact in changes})
         story += changes
@@ -133,17 +136,14 @@ def _author_key(one: IncomingMention) -> str | None:
     return one.author.external_id or (f"@{authors.fold(one.author.handle)}" if one.author.handle else None)
 
 
-def _seen(page: Sequence[IncomingMention]) -> dict[str, dict[str, Any]]:
-    seen: dict[str, dict[str, Any]] = {}
+def _seen(page: Sequence[IncomingMention]) -> dict[str, authors.SeenAuthor]:
+    seen = {}
     for one in page:
-        key = _author_key(one)
-        if key is None or one.author is None:
-            continue
-        told = one.author
-        seen[key] = {
-            "handle": told.handle, "name": told.name, "url": told.url, "followers": _fits(told.followers),
-            "following": _fits(told.following), "verified": told.verified, "account_created_at": told.account_created_at,
-        }  # fmt: skip
+        if (key := _author_key(one)) is not None and (told := one.author) is not None:
+            seen[key] = authors.SeenAuthor(
+                told.handle, authors.fold(told.handle), told.name, told.url, _fits(told.followers),
+                _fits(told.following), told.verified, told.account_created_at,
+            )  # fmt: skip
     return seen
 
 
@@ -153,26 +153,19 @@ def _fits(number: int | None) -> int | None:
 
 
 def _rows(
-    page: Sequence[IncomingMention], source: Source, writers: Mapping[str, UUID], received_at: datetime
-) -> list[dict[str, Any]]:
-    answers: dict[tuple[Any, ...], str] = {}
+    page: Sequence[IncomingMention], writers: Mapping[str, UUID], received_at: datetime, answers: "_Answers"
+) -> list[mentions.NewMention]:
     made = []
     for one, mention_id in zip(page, ids.new_ids(received_at, len(page)), strict=True):
         key = _author_key(one)
         made.append(
-            {
-                "id": mention_id, "channel_id": source.channel_id, "channel_type": source.channel_type,
-                "external_id": one.external_id, "kind": one.kind.value, "visibility": one.visibility.value,
-                "permalink": one.permalink, "author_id": writers.get(key) if key else None, "title": one.title,
-                "text": one.text, "lang": one.lang, "published_at": one.published_at, "received_at": received_at,
-                "edited_at": one.edited_at, "deleted_at": one.deleted_at, "root_external_id": _root(one),
-                "parent_external_id": one.in_reply_to, "rating": one.rating,
-                "engagement": one.engagement.model_dump_json(exclude_none=True) if one.engagement else None,
-                "reach": one.author.followers if one.author else None,
-                "media": _media(one),
-                "country": one.country, "reply": _answer(one, source, received_at, answers), "raw": one.raw,
-                "scope": source.scope, "digest": one.digest(),
-            }
+            mentions.NewMention(
+                mention_id, one.external_id, one.kind.value, one.visibility.value, one.permalink,
+                writers.get(key) if key else None, one.title, one.text, one.lang, one.published_at, one.edited_at, one.deleted_at,
+                _root(one), one.in_reply_to, one.rating,
+                one.engagement.model_dump_json(exclude_none=True) if one.engagement else None,
+                one.author.followers if one.author else None, _media(one), one.country, one.raw, one.digest(), answers.to(one),
+            )
         )  # fmt: skip
     return made
 
@@ -181,19 +174,29 @@ def _media(one: IncomingMention) -> str | None:
     return orjson.dumps([item.model_dump(exclude_none=True) for item in one.media]).decode() if one.media else None
 
 
-def _answer(one: IncomingMention, source: Source, at: datetime, known: dict[tuple[Any, ...], str]) -> str:
-    """What may be answered to it, as JSON; worked out once for all of a page that are alike in what decides it."""
-    private = one.visibility is Visibility.PRIVATE
-    addressed = private or _names_us(one, source)
-    timed = any(way and way.window_s is not None for way in (source.rules.public, source.rules.private))
-    key = (private, addressed, one.author is not None, one.deleted_at is not None, one.published_at if timed else None)
-    if key not in known:
-        asked = Answerable(
-            published_at=one.published_at, private=private, addressed_to_us=addressed, author_known=one.author is not None,
-            deleted=one.deleted_at is not None,
-        )  # fmt: skip
-        known[key] = source.rules.answer_for(asked, at).model_dump_json()
-    return known[key]
+class _Answers:
+    """What may be answered to the mentions of a page, as JSON; worked out once for all that are alike in what decides it."""
+
+    def __init__(self, source: Source, at: datetime) -> None:
+        self.found: list[str] = []
+        self._source, self._at = source, at
+        self._timed = any(way and way.window_s is not None for way in (source.rules.public, source.rules.private))
+        self._places: dict[tuple[Any, ...], int] = {}
+
+    def to(self, one: IncomingMention) -> int:
+        """The place in `found` of what may be answered to this one."""
+        private = one.visibility is Visibility.PRIVATE
+        addressed = private or _names_us(one, self._source)
+        known, deleted = one.author is not None, one.deleted_at is not None
+        key = (private, addressed, known, deleted, one.published_at if self._timed else None)
+        place = self._places.get(key)
+        if place is None:
+            asked = Answerable(
+                published_at=one.published_at, private=private, addressed_to_us=addressed, author_known=known, deleted=deleted
+            )  # fmt: skip
+            place = self._places[key] = len(self.found)
+            self.found.append(self._source.rules.answer_for(asked, self._at).model_dump_json())
+        return place
 
 
 def _names_us(one: IncomingMention, source: Source) -> bool:
@@ -212,7 +215,7 @@ def _root(one: IncomingMention) -> str | None:
 
 async def _changes(
     session: WriteSession, workspace_id: UUID, source: Source,
-    known: Sequence[tuple[IncomingMention, Mapping[str, Any]]], seen_at: datetime,
+    known: Sequence[tuple[IncomingMention, mentions.NewMention]], seen_at: datetime,
 ) -> list[Fact]:  # fmt: skip
     """Edits and deletions of mentions that are stored already; a mere repeat changes nothing."""
     stored = await mentions.known(
@@ -224,11 +227,11 @@ async def _changes(
         if one.deleted_at is not None:
             if await mentions.delete_at_venue(session, workspace_id, mention_id, one.deleted_at):
                 told.append(facts.MentionDeleted(subject_id=mention_id))
-        elif row["digest"] != digest:
+        elif row.digest != digest:
             changed = {
                 "title": one.title, "text": one.text, "rating": one.rating, "raw": one.raw,
                 "edited_at": one.edited_at or seen_at,
             }  # fmt: skip
-            if await mentions.edit(session, workspace_id, mention_id, changed, row["digest"], seen_at):
+            if await mentions.edit(session, workspace_id, mention_id, changed, row.digest, seen_at):
                 told.append(facts.MentionEdited(subject_id=mention_id))
     return told

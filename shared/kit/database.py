@@ -11,7 +11,7 @@ from typing import Any, NewType, cast
 from uuid import UUID
 
 import asyncpg
-from sqlalchemy import text
+from sqlalchemy import event, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
@@ -160,6 +160,26 @@ async def _patiently(connect: Callable[[], Awaitable[asyncpg.Pool]], patience_s:
 def wake_after_commit(session: WriteSession, kind: str) -> None:
     """Remembers that after this session's commit somebody who waits for `kind` is to be woken."""
     session.info.setdefault(_WAKE, set()).add(kind)
+
+
+async def driver(session: WriteSession) -> asyncpg.Connection:
+    """The driver's own connection, inside the session's transaction, for many rows at once. Its errors are asyncpg's."""
+    connection = await session.connection()
+    return cast("asyncpg.Connection", (await connection.get_raw_connection()).driver_connection)
+
+
+async def page(session: WriteSession, name: str, ddl: str) -> asyncpg.Connection:
+    """The driver's connection with the temporary table `name`, empty; `ddl` makes it where this connection has none yet, and
+    empties it at each commit."""
+    connection = await driver(session)
+    kept = (await session.connection()).info  # lives as long as the connection
+    if name in session.info:
+        await connection.execute(f"DELETE FROM {name}")  # noqa: S608  # our own name
+    elif name not in kept:
+        await connection.execute(ddl)
+        event.listen(session.sync_session, "after_commit", lambda _: kept.setdefault(name, True), once=True)
+    session.info[name] = True
+    return connection
 
 
 _WAKE = "wake"

@@ -1,7 +1,6 @@
 """Runs the benchmarks and prints their ratios: `python -m tests.bench [--only ingest,triage,lists] [--write]`."""
 
 import argparse
-import asyncio
 import os
 import platform
 import tempfile
@@ -16,6 +15,7 @@ from rich.table import Table
 import migrations
 from services.local.environment import resolved
 from shared.kit import clock
+from shared.kit.running import runner
 from shared.kit.settings import Settings
 from tests.bench import ingest, lists, triage
 from tests.bench.measured import Measured
@@ -64,7 +64,8 @@ def main() -> None:
             settings = settings.model_copy(
                 update={"secret_key": SecretStr("bench-" + "x" * 40), "requests_per_minute": 10**9}
             )
-            found = asyncio.run(run(names, settings))
+            with runner() as process_runner:  # as our processes run
+                found = process_runner.run(run(names, settings))
     show(found)
     if given.write:
         write(found)

@@ -1,8 +1,10 @@
-"""Intake against raw COPY of every row that the run wrote: all tables and indexes, the same batches and commits."""
+"""Intake against raw COPY of every row that the run wrote: all tables and indexes, the same batches and commits, as many
+connections. Once with a batch after the other, once with two in flight, as the service has them."""
 
 import asyncio
 import os
 import time
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 import asyncpg
@@ -24,43 +26,62 @@ TABLES = ("author", "mention_key", "mention", "outbox", "work", "ledger_delta")
 
 async def measure(settings: Settings) -> list[Measured]:
     """Rounds of ours and of the floor in turn; the floor writes the very rows that ours wrote."""
+    return [await _measured(settings, in_flight) for in_flight in (1, 2)]
+
+
+async def _measured(settings: Settings, in_flight: int) -> Measured:
     ours, floor = [], []
     for round_ in range(ROUNDS):
         database = await Database.open(settings, "bench")
         workspace_id = await a_workspace(database)
         channel = await a_channel(database, workspace_id)
         items = _items(round_)
+        source = Source(channel.id, channel.type)
+
+        async def intake(n: int) -> None:
+            good, _ = read_mentions(items[n : n + BATCH])  # noqa: B023  # run within this round
+            async with database.write(workspace_id) as session:  # noqa: B023
+                await take_in(session, workspace_id, source, [one for _, one in good])  # noqa: B023
+
         began = time.perf_counter()
-        for start in range(0, COUNT, BATCH):
-            good, _ = read_mentions(items[start : start + BATCH])
-            async with database.write(workspace_id) as session:
-                await take_in(session, workspace_id, Source(channel.id, channel.type), [one for _, one in good])
+        await _each(intake, range(0, COUNT, BATCH), in_flight)
         ours.append(COUNT / (time.perf_counter() - began))
         await database.close()
-        floor.append(COUNT / await _copied(settings, workspace_id))
-    return [
-        Measured(
-            f"intake, {COUNT:,} mentions in batches of {BATCH}",
-            f"{median(ours):,.0f}/s",
-            f"{median(floor):,.0f}/s",
-            median(ours) / median(floor),
-            "0.5 or more",
-            "raw COPY of every row the run wrote",
-        )
-    ]
+        floor.append(COUNT / await _copied(settings, workspace_id, in_flight))
+    return Measured(
+        f"intake, {COUNT:,} mentions in batches of {BATCH}, {in_flight} in flight",
+        f"{median(ours):,.0f}/s",
+        f"{median(floor):,.0f}/s",
+        median(ours) / median(floor),
+        "0.5 or more",
+        f"raw COPY of every row the run wrote, {in_flight} in flight",
+    )
+
+
+async def _each(do: Callable[[int], Awaitable[None]], places: Iterable[int], in_flight: int) -> None:
+    """Does it for all places in turn, `in_flight` at a time."""
+    left = iter(places)
+
+    async def some() -> None:
+        for place in left:
+            await do(place)
+
+    await asyncio.gather(*(some() for _ in range(in_flight)))
 
 
 def _items(round_: int) -> list[dict[str, Any]]:
     return [
         {"external_id": f"{round_}-{n}", "text": text, "published_at": "2026-11-20T10:00:00Z", "permalink": f"https://x.example/{n}",
-         "author": {"external_id": f"a{n % 5000}", "handle": f"h{n % 5000}", "followers": n % 900}}
+         "author": {"external_id": f"a{n % 5000}", "handle": f"h{n % 5000}", "followers": n % 5000}}
         for n, text in enumerate(texts(COUNT))
     ]  # fmt: skip
 
 
-async def _copied(settings: Settings, workspace_id: Any) -> float:
+async def _copied(settings: Settings, workspace_id: Any, in_flight: int) -> float:
     """Seconds that raw COPY takes for the same rows, after they were taken away."""
-    owner = await asyncpg.connect(make_url(settings.database_url).set(drivername="postgresql").render_as_string(False))
+    url = make_url(settings.database_url).set(drivername="postgresql").render_as_string(False)
+    free = [await asyncpg.connect(url) for _ in range(in_flight)]
+    owner = free[0]
     rows, columns = {}, {}
     for table in TABLES:
         found = await owner.fetch(f"SELECT * FROM {table} WHERE workspace_id = $1 ORDER BY 2", workspace_id)
@@ -70,15 +91,20 @@ async def _copied(settings: Settings, workspace_id: Any) -> float:
     for table in TABLES:
         await owner.execute(f"VACUUM {table}")
     batches = COUNT // BATCH
-    await asyncio.sleep(1)
-    began = time.perf_counter()
-    for n in range(batches):
-        async with owner.transaction():
+
+    async def copied(n: int) -> None:
+        connection = free.pop()
+        async with connection.transaction():
             for table in TABLES:
                 size = -(-len(rows[table]) // batches)
-                part = rows[table][n * size : (n + 1) * size]
-                if part:
-                    await owner.copy_records_to_table(table, records=part, columns=columns[table])
+                if part := rows[table][n * size : (n + 1) * size]:
+                    await connection.copy_records_to_table(table, records=part, columns=columns[table])
+        free.append(connection)
+
+    await asyncio.sleep(1)
+    began = time.perf_counter()
+    await _each(copied, range(batches), in_flight)
     took = time.perf_counter() - began
-    await owner.close()
+    for connection in free:
+        await connection.close()
     return took
