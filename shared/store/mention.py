@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import attrgetter
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -97,7 +98,9 @@ async def add_many(session: WriteSession, workspace_id: UUID, of: Page, mentions
     if not mentions:
         return set()
     connection = await page(session, "intake_page", _PAGE)
-    await connection.copy_records_to_table("intake_page", records=mentions, columns=list(_SENT))
+    # one order for all, so that two who store the same mentions wait for each other and do not lock
+    rows = sorted(mentions, key=attrgetter("external_id"))
+    await connection.copy_records_to_table("intake_page", records=rows, columns=list(_SENT))
     stored = await connection.fetch(
         _ADD, workspace_id, of.channel_id, of.channel_type, of.scope, of.received_at, of.answers
     )

@@ -1,5 +1,6 @@
 """What may come in as a mention, and the sentence that tells why something may not."""
 
+import functools
 import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -98,7 +99,8 @@ def test_an_edit_may_be_told_with_any_moment_since_1970() -> None:
         ({"media": [{"url": "https://x.example"}] * 51}, "media is too long; at most 50 are taken."),
         ({"engagement": {"likes": 10**30}}, "engagement.likes is not right"),
         ({"raw": "x" * 2_000_001}, "raw is too long; at most 2000000 are taken."),
-        ({"title": [[[[[[["deep"]]]]]]]}, "Something is nested too deeply."),
+        ({"title": [[["deep"]]]}, "title is not right: input should be a valid string."),
+        ({"title": functools.reduce(lambda inner, _: [inner], range(300), "deep")}, "Something is nested too deeply."),
     ],
 )
 def test_a_refusal_is_a_sentence(fields: dict[str, Any], sentence: str) -> None:

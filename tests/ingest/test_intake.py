@@ -1,18 +1,28 @@
 """What is sent is stored once, edits and deletions are kept, and the ledger balances."""
 
 import asyncio
+import contextlib
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from hypothesis import HealthCheck, given
 from hypothesis import settings as runs
 from hypothesis import strategies as st
 
+from services.ingest.incoming_mention import IncomingMention, read_mentions
+from services.ingest.intake import Source, take_in
 from shared.kit import clock
 from shared.kit.database import Database
 from shared.models.channel import Channel
 from shared.store import ledger
 from tests.builders import a_channel, a_workspace, an_item, taken
+
+POOL = 5  # connections of a test's database
+
+
+def read(*items: dict[str, Any]) -> list[IncomingMention]:
+    return [one for _, one in read_mentions(items)[0]]
 
 
 async def counts(database: Database, workspace_id: UUID) -> dict[str, int]:
@@ -52,6 +62,61 @@ async def test_two_senders_at_once_store_each_mention_once(database: Database) -
     assert sum(one.duplicate for one in done) == 600
     assert len(await texts(database, workspace_id)) == 200
     assert await outbox(database, workspace_id) == ["mention.received"] * 200
+
+
+async def test_senders_in_any_order_never_lock_each_other(database: Database) -> None:
+    workspace_id = await a_workspace(database)
+    channel = await a_channel(database, workspace_id)
+    for round_ in range(5):
+        page = [an_item(f"{round_}-{n}") for n in range(1500)]
+        done = await asyncio.gather(*(taken(database, workspace_id, channel, *page[::step]) for step in (1, -1)))
+        assert sum(one.stored for one in done) == 1500
+
+
+async def test_a_page_undone_leaves_nothing_and_the_next_one_is_stored(database: Database) -> None:
+    workspace_id = await a_workspace(database)
+    channel = await a_channel(database, workspace_id)
+    source = Source(channel.id, channel.type)
+    for n in range(2 * POOL):  # more often than there are connections: each has its own page to begin with
+        with contextlib.suppress(ZeroDivisionError):
+            async with database.write(workspace_id) as session:
+                assert (await take_in(session, workspace_id, source, read(an_item(f"undone {n}")))).stored == 1
+                raise ZeroDivisionError
+    assert (await taken(database, workspace_id, channel, an_item("kept"))).stored == 1
+    assert list(await texts(database, workspace_id)) == ["kept"]
+    assert await outbox(database, workspace_id) == ["mention.received"]
+
+
+async def test_two_pages_in_one_transaction_are_both_stored_with_their_own_channel(database: Database) -> None:
+    workspace_id = await a_workspace(database)
+    one, other = await a_channel(database, workspace_id), await a_channel(database, workspace_id)
+    for again in (False, True):
+        async with database.write(workspace_id) as session:
+            for channel in (one, other):
+                item = an_item(f"at {channel.name}", "said")
+                done = await take_in(session, workspace_id, Source(channel.id, channel.type), read(item))
+                assert (done.stored, done.duplicate) == ((0, 1) if again else (1, 0))
+    async with database.read(workspace_id) as connection:
+        rows = await connection.fetch("SELECT external_id, channel_id FROM mention")
+    assert {row["external_id"]: row["channel_id"] for row in rows} == {f"at {c.name}": c.id for c in (one, other)}
+
+
+async def test_an_author_who_did_not_change_is_not_written_again(database: Database) -> None:
+    workspace_id = await a_workspace(database)
+    channel = await a_channel(database, workspace_id)
+
+    async def version() -> str:
+        async with database.read(workspace_id) as connection:
+            return str(await connection.fetchval("SELECT ctid::text || updated_at::text FROM author"))
+
+    jo = {"external_id": "7", "handle": "Jo", "name": "Jo Doe", "followers": 12}
+    await taken(database, workspace_id, channel, an_item("1", author=jo))
+    first = await version()
+    await taken(database, workspace_id, channel, an_item("2", author=jo))
+    await taken(database, workspace_id, channel, an_item("3", author={"external_id": "7"}))  # told less: no change
+    assert await version() == first
+    await taken(database, workspace_id, channel, an_item("4", author={**jo, "followers": 13}))
+    assert await version() != first
 
 
 async def test_an_edit_keeps_what_was_said_and_a_deletion_stays(database: Database) -> None:
