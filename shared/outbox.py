@@ -4,8 +4,8 @@
 whoever waits; a lost hint costs a second, not a fact.
 """
 
-from collections import defaultdict
 from collections.abc import Sequence
+from itertools import groupby
 from uuid import UUID
 
 import orjson
@@ -21,41 +21,44 @@ SEQUENCER = "outbox"
 
 
 async def add(session: WriteSession, workspace_id: UUID, facts: Sequence[Fact]) -> None:
-    """Writes facts, and the work that they ask for, in the caller's transaction: in a statement for those that differ only in
-    their subject, which are nearly all where there are many, and two for the rest."""
-    if not facts:
-        return
-    alike: defaultdict[tuple[str, bool, int], list[UUID]] = defaultdict(list)
-    others: list[Fact] = []
-    for fact in facts:
-        if fact.conversation_id is None and fact.at is None and not fact.detail:
-            alike[fact.type, fact.work, fact.priority].append(fact.subject_id)
+    """Writes facts, and the work that they ask for, in the caller's transaction and in the order given: in one statement those
+    in a row that differ only in their subject, which are nearly all where there are many, and in two the rest."""
+    for alike, some in groupby(facts, _alike):
+        if alike is None:
+            await _add_each(session, workspace_id, list(some))
         else:
-            others.append(fact)
-    if alike:
-        connection = await driver(session)
-        for (type_, work, priority), subjects in alike.items():
-            sent = orjson.dumps(subjects, default=str).decode()
-            await connection.execute(_ADD_ALIKE, workspace_id, type_, sent, traceparent.get(), work, priority)
-            if work:
+            type_, asks, priority = alike
+            subjects = orjson.dumps([fact.subject_id for fact in some], default=str).decode()
+            connection = await driver(session)
+            await connection.execute(
+                _ADD_ALIKE, workspace_id, type_, subjects, traceparent.get(), asks, priority
+            )  # fmt: skip
+            if asks:
                 wake_after_commit(session, type_)
-    if others:
-        rows = [
-            {
-                "type": fact.type,
-                "subject": fact.subject_id,
-                "conversation": fact.conversation_id,
-                "at": fact.at,
-                "payload": fact.detail,
-            }
-            for fact in others
-        ]
-        sent = orjson.dumps(rows, default=str).decode()
-        await session.execute(_ADD, {"workspace_id": workspace_id, "rows": sent, "traceparent": traceparent.get()})
-        await add_work(
-            session, workspace_id, [(fact.type, fact.subject_id, fact.priority) for fact in others if fact.work]
-        )
-    wake_after_commit(session, SEQUENCER)
+        wake_after_commit(session, SEQUENCER)
+
+
+def _alike(fact: Fact) -> tuple[str, bool, int] | None:
+    """What a fact has in common with its like; None where it tells more than its subject."""
+    if fact.conversation_id is not None or fact.at is not None or fact.detail:
+        return None
+    return fact.type, fact.work, fact.priority
+
+
+async def _add_each(session: WriteSession, workspace_id: UUID, facts: Sequence[Fact]) -> None:
+    rows = [
+        {
+            "type": fact.type,
+            "subject": fact.subject_id,
+            "conversation": fact.conversation_id,
+            "at": fact.at,
+            "payload": fact.detail,
+        }
+        for fact in facts
+    ]
+    sent = orjson.dumps(rows, default=str).decode()
+    await session.execute(_ADD, {"workspace_id": workspace_id, "rows": sent, "traceparent": traceparent.get()})
+    await add_work(session, workspace_id, [(fact.type, fact.subject_id, fact.priority) for fact in facts if fact.work])
 
 
 async def add_work(session: WriteSession, workspace_id: UUID, work: Sequence[tuple[str, UUID, int]]) -> None:
