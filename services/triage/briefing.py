@@ -64,6 +64,10 @@ class Briefings:
         made = tuple(_assessment(row, backgrounds[row["id"]]) for row in in_order)
         return Told(known.briefing, made, rows, sketches)
 
+    async def standing(self, connection: asyncpg.Connection, workspace_id: UUID) -> Briefing:
+        """What the stages may know of the workspace itself, as it is now. `connection` shows the workspace."""
+        return (await self._of(connection, workspace_id)).briefing
+
     async def _of(self, connection: asyncpg.Connection, workspace_id: UUID) -> _Known:
         version = await store.briefing_version(connection)
         known = self._known.get(workspace_id)

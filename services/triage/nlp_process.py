@@ -128,6 +128,15 @@ class NlpProcess:
         """The child's process id, None while there is none."""
         return self._child.process.pid if self._child else None
 
+    async def prepare(self, briefing: Briefing) -> None:
+        """Have the child make ready for a workspace, so that its first mention does not wait for it. Raises
+        NlpUnavailable."""
+        while True:
+            try:
+                return await self._brief(await self._ready(), briefing)
+            except _SendAgain:
+                continue
+
     async def assess(self, batch: Sequence[Assessment], briefing: Briefing, deadline_s: float) -> list[Assessed]:
         """Analyse a batch in the child, in its order; `deadline_s` runs from when the child is free for it.
 

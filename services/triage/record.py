@@ -5,7 +5,6 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
-import orjson
 
 from services.triage.briefing import Told
 from services.triage.pipeline import VERSION, Assessed
@@ -131,10 +130,9 @@ def _row(one: Assessed, told: Told, conversation_id: UUID | None) -> dict[str, A
         "dismissed_because": one.dismissed, "duplicate_of": _uuid(duplicate.get("value")), "lang": _value(one, "language"),
         "sentiment": _value(one, "sentiment"), "sentiment_score": _score(one, "sentiment"), "intent": _value(one, "intent"),
         "urgency": _value(one, "urgency"), "priority": _value(one, "priority"), "priority_score": _score(one, "priority"),
-        "issue_keys": _json(_issue_keys(one)), "brand_ids": _json([str(found) for found in _ids(one, "brands")]),
-        "query_ids": _json([str(found) for found in _ids(one, "queries")]), "findings": _json(one.findings),
-        "failed_stages": _json(one.failed), "text_hash": told.sketches[one.mention_id].exact, "pipeline_version": VERSION,
-        "triaged_at": clock.now(), "words": fold(words),
+        "issue_keys": _issue_keys(one), "brand_ids": _ids(one, "brands"), "query_ids": _ids(one, "queries"),
+        "findings": one.findings, "failed_stages": one.failed, "text_hash": told.sketches[one.mention_id].exact,
+        "pipeline_version": VERSION, "triaged_at": clock.now(), "words": fold(words),
     }  # fmt: skip
 
 
@@ -162,7 +160,3 @@ def _uuid(text: Any) -> UUID | None:
         return UUID(str(text)) if text else None
     except ValueError:
         return None
-
-
-def _json(value: Any) -> str:
-    return orjson.dumps(value, default=str).decode()

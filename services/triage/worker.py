@@ -1,6 +1,6 @@
 """The triage process: claims what came in, has it understood in a child process, and records it.
 
-Two batches are under way at a time, so that the child always has one to read while the other is being recorded. A text that
+Three batches are under way at a time, so that the child always has one to read while others are fetched and recorded. A text that
 kills the child is tried alone and set aside on its third try; its neighbours go on.
 """
 
@@ -11,26 +11,28 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from services.triage import record, sla_watch
 from services.triage.briefing import Briefings, Told
-from services.triage.nlp_process import ChildDied, NlpProcess, TimedOut
+from services.triage.nlp_process import ChildDied, NlpProcess, NlpUnavailable, TimedOut
 from services.triage.pipeline import VERSION, Assessed
 from services.triage.stage import Assessment
 from shared.kit import logging
-from shared.kit.database import AWAY, Database
+from shared.kit.database import AWAY, AWAY_OR_SLOW, Database
 from shared.kit.jobs import Nudger, Wakeups, drain
 from shared.kit.settings import Settings
 from shared.models import facts
-from shared.store import heartbeats, work
+from shared.store import heartbeats, work, workspaces
 from shared.store.work import Claim
 
 log = logging.get(__name__)
 
 BATCH = 64
-IN_FLIGHT = 2
+IN_FLIGHT = 3
 MOST_TRIES = 3
 BATCH_DEADLINE_S = 20.0
 SINGLE_DEADLINE_S = 5.0
 RENEW_S = 3.0
 WATCH = "sla.watch"
+NOT_NOW: tuple[type[BaseException], ...] = (*AWAY_OR_SLOW, NlpUnavailable)
+WARMED = 8  # workspaces that the child is told of before their first mention comes; it takes a second or two for each
 
 
 class Triage:
@@ -40,6 +42,19 @@ class Triage:
         self.database = database
         self.readers = readers
         self.briefings = Briefings()
+
+    async def warm(self) -> None:
+        """Tells the children of the first workspaces, so that the first mention after a start is read at once."""
+        try:
+            async with self.database.lookup() as connection:
+                known = (await workspaces.every(connection))[:WARMED]
+            for workspace_id in known:
+                async with self.database.read(workspace_id) as connection:
+                    briefing = await self.briefings.standing(connection, workspace_id)
+                for reader in self.readers:
+                    await reader.prepare(briefing)
+        except NOT_NOW as wrong:  # the first mention meets the same, and is tried again
+            log.info("the reader is not told yet what to listen for", error=type(wrong).__name__)
 
     async def once(self, kind: str, reader: NlpProcess) -> bool:
         """Claims one batch and sees it through. False where nothing waits."""
@@ -131,6 +146,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     triage = Triage(database, readers)
     try:
         async with Wakeups(settings, [*REACTIONS, WATCH]) as wakeups, asyncio.TaskGroup() as group:
+            group.create_task(triage.warm())
             for reader in readers:
                 for kind, react in REACTIONS.items():
                     for _ in range(IN_FLIGHT if kind == facts.MentionReceived.type else 1):

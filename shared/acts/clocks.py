@@ -6,10 +6,10 @@ What is stored of a clock is the fold of its events at the last look; `read` and
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
-import orjson
 from sqlalchemy import Row
 
 from shared.acts.policies import PolicyInForce, calendar_of, in_force
@@ -29,7 +29,7 @@ _TOLD = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # no slots: what is worked out is kept
 class Promise:
     """A clock to be started: for which conversation, by which policy, from when, because of what."""
 
@@ -41,9 +41,20 @@ class Promise:
     cause: str
     instance: int = 1
 
+    @cached_property
     def terms(self) -> Terms | None:
         """What the policy promises for this metric and priority, if anything."""
         return sla_policy.terms(self.in_force.policy, self.metric, self.priority)
+
+    @cached_property
+    def event(self) -> Event:
+        """What starts the clock."""
+        return Event("started", self.at, self.cause, self.terms)
+
+    @cached_property
+    def stands(self) -> Clock | None:
+        """How the clock stands when it is first asked for; None where nothing is promised."""
+        return sla_clock.read([self.event], max(clock.now(), self.at))
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,15 +83,12 @@ def promises(
         return []
     wanted: tuple[Metric, ...] = ("first_response", "resolution", "update")
     offered = [Promise(conversation_id, known[policy.id], metric, priority, at, cause) for metric in wanted]
-    return [promise for promise in offered if promise.terms() is not None]
+    return [promise for promise in offered if promise.terms is not None]
 
 
 def first_deadline(made: Sequence[Promise]) -> datetime | None:
     """The nearest deadline of clocks about to be started."""
-    now = clock.now()
-    deadlines = [
-        found.deadline_at for promise in made if (found := sla_clock.read([_started(promise)], max(now, promise.at)))
-    ]
+    deadlines = [promise.stands.deadline_at for promise in made if promise.stands is not None]
     return min((one for one in deadlines if one is not None), default=None)
 
 
@@ -90,26 +98,25 @@ async def start(session: WriteSession, workspace_id: UUID, made: Sequence[Promis
     if not made:
         return []
     now = clock.now()
-    rows, by_clock = [], dict[UUID, tuple[Promise, Event]]()
+    rows, by_clock = [], dict[UUID, Promise]()
     for promise in made:
-        event = _started(promise)
-        folded = sla_clock.read([event], max(now, promise.at))
-        if folded is None:
+        if promise.stands is None:
             continue
-        clock_id = ids.new_id()
-        by_clock[clock_id] = promise, event
+        clock_id, in_force_ = ids.new_id(), promise.in_force
+        by_clock[clock_id] = promise
         rows.append(
             {"id": clock_id, "conversation_id": promise.conversation_id, "metric": promise.metric, "instance": promise.instance,
-             "started_at": promise.at, **_stored(folded, promise.in_force.calendar_id, promise.in_force.calendar_version)}
+             "started_at": promise.at, **_stored(promise.stands, in_force_.calendar_id, in_force_.calendar_version)}
         )  # fmt: skip
     await _keep_calendars(session, workspace_id, made)
     new = await sla.add_clocks(session, workspace_id, rows)
+    begun = {one: promise for one, promise in by_clock.items() if one in new}
     await sla.add_events(
-        session, workspace_id, [_event_row(one, by_clock[one][1], by_clock[one][0]) for one in by_clock if one in new]
+        session, workspace_id, [_event_row(one, promise.event, promise) for one, promise in begun.items()]
     )
     return await _tell(
-        session, workspace_id, now, [(one, promise.conversation_id, promise.metric, promise.instance, [event])
-                                     for one, (promise, event) in by_clock.items() if one in new], {},
+        session, workspace_id, now,
+        [(one, promise.conversation_id, promise.metric, promise.instance, [promise.event]) for one, promise in begun.items()], {},
     )  # fmt: skip
 
 
@@ -151,7 +158,7 @@ async def reprioritised(
         promise = Promise(
             conversation_id, policies[row.policy_id], row.metric, priority, clock.now(), cause, row.instance
         )
-        if (terms := promise.terms()) is not None:
+        if (terms := promise.terms) is not None:
             made.append(promise)
             events.append(_event_row(row.id, Event("reapplied", promise.at, cause, terms), promise))
     await _keep_calendars(session, workspace_id, made)
@@ -228,7 +235,7 @@ async def _tell(
                 untold[clock_id, fact.key] = _TOLD[fact.kind](
                     subject_id=clock_id, conversation_id=conversation_id, detail=detail
                 )
-        for key in sla_clock.corrected(known, events, until):
+        for key in sla_clock.corrected(known, events, until) if known else ():
             if (correction := f"corrected:{key}") not in known:
                 notices.append((clock_id, correction, "corrected", until))
                 untold[clock_id, correction] = facts.SlaCorrected(
@@ -244,10 +251,6 @@ async def _keep_calendars(session: WriteSession, workspace_id: UUID, made: Seque
         if calendar_id is not None and version is not None and calendar is not None:
             body = business_calendar.write(calendar)
             await sla.keep_version(session, workspace_id, "calendar", calendar_id, version, body)
-
-
-def _started(promise: Promise) -> Event:
-    return Event("started", promise.at, promise.cause, promise.terms())
 
 
 def _stored(folded: Clock, calendar_id: UUID | None, calendar_version: int | None) -> dict[str, Any]:
@@ -271,7 +274,7 @@ def _event_row(clock_id: UUID, event: Event, promise: Promise) -> dict[str, Any]
         "calendar_version": promise.in_force.calendar_version if terms.calendar else None,
     }  # fmt: skip
     return {"clock_id": clock_id, "kind": event.kind, "at": event.at, "cause": event.cause, "reason": event.reason,
-            "terms": orjson.dumps(written).decode() if written else None}  # fmt: skip
+            "terms": written}  # fmt: skip
 
 
 def _event(row: Row[Any], calendars: Mapping[tuple[UUID, int], Any]) -> Event:

@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-import orjson
 from sqlalchemy import Row
 
 from shared import outbox
@@ -142,15 +141,15 @@ def _opened(
         "id": conversation_id, "created_at": now, "updated_at": now, "channel_id": first.channel_id,
         "channel_type": first.channel_type, "author_id": first.author_id,
         "brand_id": first.brand_ids[0] if first.brand_ids else None,
-        "brand_ids": orjson.dumps([str(one) for one in first.brand_ids]).decode(), "thread_key": first.thread_key,
+        "brand_ids": first.brand_ids, "thread_key": first.thread_key,
         "root_external_id": first.root_external_id, "subject": first.subject, "lang": first.lang,
         "visibility": first.visibility, "status": Status.OPEN.value, "priority": worst.priority.value,
         "priority_rank": PRIORITY_RANK[worst.priority], "priority_score": worst.priority_score, "sentiment": first.sentiment,
-        "queue_id": None, "team_id": None, "issue_keys": orjson.dumps(keys).decode(), "waiting_since": first.received_at,
+        "queue_id": None, "team_id": None, "issue_keys": keys, "waiting_since": first.received_at,
         "last_message_at": group[-1].received_at, "messages": len(group), "version": 1, "reopened": 0,
         "previous_conversation_id": former.id if former is not None else None,
     }  # fmt: skip
-    seen = conversation_fields.row({**row, "issue_keys": keys}, first.seen)
+    seen = conversation_fields.row(row, first.seen)
     made = clocks.promises(
         policies, conversation_id, seen, priority=worst.priority, received_at=first.received_at,
         published_at=first.published_at, cause=str(first.mention_id),
@@ -185,7 +184,7 @@ def _extended(row: Row[Any], group: list[Arrival], policies: Sequence[PolicyInFo
     changed: dict[str, Any] = {
         "id": row.id, "updated_at": now, "status": Status.OPEN.value, "priority": priority.value,
         "priority_rank": PRIORITY_RANK[priority], "priority_score": max(row.priority_score, worst.priority_score),
-        "sentiment": group[-1].sentiment or row.sentiment, "issue_keys": orjson.dumps(keys).decode(),
+        "sentiment": group[-1].sentiment or row.sentiment, "issue_keys": keys,
         "waiting_since": row.waiting_since or group[0].received_at, "last_message_at": group[-1].received_at,
         "next_deadline_at": row.next_deadline_at, "messages": row.messages + len(group), "version": row.version + 1,
         "reopened": row.reopened + (row.status == Status.RESOLVED), "subject": row.subject, "lang": row.lang or group[0].lang,
@@ -225,7 +224,7 @@ def _next_response(
         Promise(row.id, one.in_force, "next_response", priority, one.at, one.cause, instance=row.messages)
         for one in offered[:1]
     ]  # fmt: skip
-    made = [one for one in made if one.terms() is not None]
+    made = [one for one in made if one.terms is not None]
     deadline = clocks.first_deadline(made)
     if deadline is not None and (row.next_deadline_at is None or deadline < row.next_deadline_at):
         changed["next_deadline_at"] = deadline

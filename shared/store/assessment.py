@@ -10,28 +10,20 @@ from sqlalchemy import Row, text
 
 from shared.kit import clock, ids
 from shared.kit.database import WriteSession
+from shared.store.sending import as_json, recordset
 
 _COLUMNS: Mapping[str, str] = {
     "mention_id": "uuid", "conversation_id": "uuid", "disposition": "text", "dismissed_because": "text", "duplicate_of": "uuid",
     "lang": "text", "sentiment": "text", "sentiment_score": "float8", "intent": "text", "urgency": "text", "priority": "text",
-    "priority_score": "float8", "issue_keys": "json", "brand_ids": "json", "query_ids": "json", "findings": "json",
-    "failed_stages": "json", "text_hash": "bytea", "pipeline_version": "text", "triaged_at": "timestamptz", "words": "text",
+    "priority_score": "float8", "issue_keys": "text[]", "brand_ids": "uuid[]", "query_ids": "uuid[]", "findings": "jsonb",
+    "failed_stages": "text[]", "text_hash": "bytea", "pipeline_version": "text", "triaged_at": "timestamptz", "words": "text",
 }  # fmt: skip
-_READ = {
-    "issue_keys": "ARRAY(SELECT jsonb_array_elements_text(u.issue_keys::jsonb))",
-    "brand_ids": "ARRAY(SELECT jsonb_array_elements_text(u.brand_ids::jsonb)::uuid)",
-    "query_ids": "ARRAY(SELECT jsonb_array_elements_text(u.query_ids::jsonb)::uuid)",
-    "failed_stages": "ARRAY(SELECT jsonb_array_elements_text(u.failed_stages::jsonb))",
-    "findings": "u.findings::jsonb",
-    "words": "to_tsvector('simple', u.words)",
-}
 _NAMES = [("search" if name == "words" else name) for name in _COLUMNS]
 
 _KEEP = text(f"""
     INSERT INTO assessment AS a (workspace_id, {", ".join(_NAMES)})
-    SELECT :workspace_id, {", ".join(_READ.get(name, f"u.{name}") for name in _COLUMNS)}
-    FROM unnest({", ".join(f"CAST(:{n} AS {'text' if t == 'json' else t}[])" for n, t in _COLUMNS.items())})
-        AS u({", ".join(_COLUMNS)})
+    SELECT :workspace_id, {", ".join("to_tsvector('simple', u.words)" if name == "words" else f"u.{name}" for name in _COLUMNS)}
+    FROM {recordset(_COLUMNS)}
     ON CONFLICT (workspace_id, mention_id) DO UPDATE
     SET {", ".join(f"{name} = excluded.{name}" for name in _NAMES if name not in ("mention_id", "conversation_id"))},
         conversation_id = coalesce(a.conversation_id, excluded.conversation_id)
@@ -39,11 +31,9 @@ _KEEP = text(f"""
 
 
 async def keep_many(session: WriteSession, workspace_id: UUID, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Stores what was found of mentions, or what is found anew after an edit. Lists and `findings` come as JSON text; `words` is
-    the folded text that search looks in."""
+    """Stores what was found of mentions, or what is found anew after an edit. `words` is the folded text that search looks in."""
     if rows:
-        values = {name: [row[name] for row in rows] for name in _COLUMNS}
-        await session.execute(_KEEP, {"workspace_id": workspace_id, **values})
+        await session.execute(_KEEP, {"workspace_id": workspace_id, "rows": as_json(rows)})
 
 
 async def briefing_version(connection: asyncpg.Connection) -> str:
@@ -77,17 +67,17 @@ async def briefing_facts(connection: asyncpg.Connection) -> dict[str, list[async
     }
 
 
-async def texts_since(connection: asyncpg.Connection, after: UUID, limit: int) -> list[asyncpg.Record]:
-    """The newest mentions after an id, oldest first: what look-alikes are sought among."""
+async def texts_between(connection: asyncpg.Connection, after: UUID, up_to: UUID, limit: int) -> list[asyncpg.Record]:
+    """The newest mentions after an id up to another, oldest first: what look-alikes are sought among."""
     return await connection.fetch(
         """
         SELECT * FROM (
             SELECT m.id, left(m.text, 20000) AS text, m.channel_type, m.published_at, m.permalink, m.kind, w.external_id AS author
             FROM mention m LEFT JOIN author w ON w.workspace_id = m.workspace_id AND w.id = m.author_id
-            WHERE m.id > $1 AND m.deleted_at IS NULL ORDER BY m.id DESC LIMIT $2) newest
+            WHERE m.id > $1 AND m.id <= $2 AND m.deleted_at IS NULL ORDER BY m.id DESC LIMIT $3) newest
         ORDER BY id
         """,
-        after, limit,
+        after, up_to, limit,
     )  # fmt: skip
 
 

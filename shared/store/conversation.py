@@ -12,43 +12,33 @@ from sqlmodel import col, select
 from shared.kit.database import WriteSession
 from shared.kit.errors import NotFound
 from shared.models.conversation import Conversation, Status
+from shared.store.sending import as_json, recordset
 
 _NEW: Mapping[str, str] = {
     "id": "uuid", "created_at": "timestamptz", "updated_at": "timestamptz", "channel_id": "uuid", "channel_type": "text",
-    "author_id": "uuid", "brand_id": "uuid", "brand_ids": "jsonb", "thread_key": "text", "root_external_id": "text",
+    "author_id": "uuid", "brand_id": "uuid", "brand_ids": "uuid[]", "thread_key": "text", "root_external_id": "text",
     "subject": "text", "lang": "text", "visibility": "text", "status": "text", "priority": "text", "priority_rank": "int",
-    "priority_score": "float8", "sentiment": "text", "queue_id": "uuid", "team_id": "uuid", "issue_keys": "jsonb",
+    "priority_score": "float8", "sentiment": "text", "queue_id": "uuid", "team_id": "uuid", "issue_keys": "text[]",
     "waiting_since": "timestamptz", "last_message_at": "timestamptz", "next_deadline_at": "timestamptz", "messages": "int",
     "previous_conversation_id": "uuid", "version": "int", "reopened": "int",
 }  # fmt: skip
-# Lists of lists cannot be unnested, so they travel as JSON.
-_FROM_JSON = {
-    "brand_ids": "ARRAY(SELECT jsonb_array_elements_text(u.brand_ids::jsonb)::uuid)",
-    "issue_keys": "ARRAY(SELECT jsonb_array_elements_text(u.issue_keys::jsonb))",
-}
 _CHANGING = (
     "updated_at", "status", "priority", "priority_rank", "priority_score", "sentiment", "issue_keys", "waiting_since",
     "last_message_at", "next_deadline_at", "messages", "version", "reopened", "subject", "lang", "queue_id",
 )  # fmt: skip
 
 
-def _sent(names: Sequence[str]) -> str:
-    arrays = ", ".join(f"CAST(:{name} AS {'text' if _NEW[name] == 'jsonb' else _NEW[name]}[])" for name in names)
-    return f"unnest({arrays}) AS u({', '.join(names)})"
-
-
 _ADD = text(f"""
     INSERT INTO conversation (workspace_id, tags, {", ".join(_NEW)})
-    SELECT :workspace_id, '{{}}', {", ".join(_FROM_JSON.get(name, f"u.{name}") for name in _NEW)}
-    FROM {_sent(list(_NEW))}
+    SELECT :workspace_id, '{{}}', {", ".join(_NEW)} FROM {recordset(_NEW)}
     ON CONFLICT DO NOTHING RETURNING id
 """)  # names of our own columns
 
 _CHANGE = text(f"""
-    UPDATE conversation c SET {", ".join(f"{name} = {_FROM_JSON.get(name, f'u.{name}')}" for name in _CHANGING)},
+    UPDATE conversation c SET {", ".join(f"{name} = u.{name}" for name in _CHANGING)},
         resolved_at = CASE WHEN u.status IN ('open', 'pending') THEN NULL ELSE c.resolved_at END,
         snoozed_until = CASE WHEN u.status = 'open' THEN NULL ELSE c.snoozed_until END
-    FROM {_sent(["id", *_CHANGING])}
+    FROM {recordset({name: _NEW[name] for name in ("id", *_CHANGING)})}
     WHERE c.workspace_id = :workspace_id AND c.id = u.id
 """)  # names of our own columns
 
@@ -62,13 +52,11 @@ _BY_THREAD = text("""
     ORDER BY c.id FOR UPDATE
 """)
 
-_MESSAGES = text("""
-    INSERT INTO message (workspace_id, id, conversation_id, kind, mention_id, at)
-    SELECT :workspace_id, u.id, u.conversation_id, 'inbound', u.mention_id, u.at
-    FROM unnest(CAST(:id AS uuid[]), CAST(:conversation_id AS uuid[]), CAST(:mention_id AS uuid[]), CAST(:at AS timestamptz[]))
-        AS u(id, conversation_id, mention_id, at)
-    ON CONFLICT DO NOTHING
-""")
+_TURN = {"id": "uuid", "conversation_id": "uuid", "mention_id": "uuid", "at": "timestamptz"}
+_MESSAGES = text(f"""
+    INSERT INTO message (workspace_id, kind, {", ".join(_TURN)})
+    SELECT :workspace_id, 'inbound', {", ".join(_TURN)} FROM {recordset(_TURN)} ON CONFLICT DO NOTHING
+""")  # names of our own columns
 
 
 async def by_thread(session: WriteSession, workspace_id: UUID, keys: Sequence[str]) -> dict[str, Row[Any]]:
@@ -78,19 +66,16 @@ async def by_thread(session: WriteSession, workspace_id: UUID, keys: Sequence[st
 
 
 async def add_many(session: WriteSession, workspace_id: UUID, rows: Sequence[Mapping[str, Any]]) -> set[UUID]:
-    """Opens conversations; `issue_keys` and `brand_ids` as JSON text. Returns the ids that were taken: a thread that somebody
-    else opened meanwhile is not opened twice."""
+    """Opens conversations. Returns the ids that were taken: a thread that somebody else opened meanwhile is not opened twice."""
     if not rows:
         return set()
-    values = {name: [row[name] for row in rows] for name in _NEW}
-    return {row.id for row in await session.execute(_ADD, {"workspace_id": workspace_id, **values})}
+    return {row.id for row in await session.execute(_ADD, {"workspace_id": workspace_id, "rows": as_json(rows)})}
 
 
 async def change_many(session: WriteSession, workspace_id: UUID, rows: Sequence[Mapping[str, Any]]) -> None:
     """Writes what changed about locked conversations."""
     if rows:
-        values = {name: [row[name] for row in rows] for name in ("id", *_CHANGING)}
-        await session.execute(_CHANGE, {"workspace_id": workspace_id, **values})
+        await session.execute(_CHANGE, {"workspace_id": workspace_id, "rows": as_json(rows)})
 
 
 async def add_inbound(
@@ -98,12 +83,8 @@ async def add_inbound(
 ) -> None:
     """Adds customers' turns: (message id, conversation, mention, when)."""
     if turns:
-        ids_, conversations, mentions, ats = zip(*turns, strict=True)
-        await session.execute(
-            _MESSAGES,
-            {"workspace_id": workspace_id, "id": list(ids_), "conversation_id": list(conversations),
-             "mention_id": list(mentions), "at": list(ats)},
-        )  # fmt: skip
+        rows = [dict(zip(_TURN, turn, strict=True)) for turn in turns]
+        await session.execute(_MESSAGES, {"workspace_id": workspace_id, "rows": as_json(rows)})
 
 
 async def lock(session: WriteSession, workspace_id: UUID, conversation_id: UUID) -> Conversation:

@@ -11,6 +11,7 @@ from sqlalchemy import Row, text
 
 from shared.kit import clock, ids
 from shared.kit.database import WriteSession
+from shared.store.sending import as_json, recordset
 
 _CLOCK: Mapping[str, str] = {
     "id": "uuid", "conversation_id": "uuid", "policy_id": "uuid", "policy_version": "int", "calendar_id": "uuid",
@@ -19,35 +20,31 @@ _CLOCK: Mapping[str, str] = {
     "breached_at": "timestamptz", "elapsed_s": "float8",
 }  # fmt: skip
 _EVENT: Mapping[str, str] = {
-    "id": "uuid", "clock_id": "uuid", "kind": "text", "at": "timestamptz", "cause": "text", "reason": "text", "terms": "text",
+    "clock_id": "uuid", "kind": "text", "at": "timestamptz", "cause": "text", "reason": "text", "terms": "jsonb",
 }  # fmt: skip
-_NOTICE: Mapping[str, str] = {"id": "uuid", "clock_id": "uuid", "key": "text", "kind": "text", "at": "timestamptz"}
+_NOTICE: Mapping[str, str] = {"clock_id": "uuid", "key": "text", "kind": "text", "at": "timestamptz"}
 _STATE = (
     "policy_id", "policy_version", "calendar_id", "calendar_version", "priority", "state", "target_s", "deadline_at",
     "notice_at", "stopped_at", "breached_at", "elapsed_s",
 )  # fmt: skip
 
 
-def _sent(columns: Mapping[str, str]) -> str:
-    return f"unnest({', '.join(f'CAST(:{n} AS {t}[])' for n, t in columns.items())}) AS u({', '.join(columns)})"
-
-
 _ADD_CLOCKS = text(f"""
     INSERT INTO sla_clock (workspace_id, created_at, updated_at, {", ".join(_CLOCK)})
-    SELECT :workspace_id, :now, :now, {", ".join(_CLOCK)} FROM {_sent(_CLOCK)} ON CONFLICT DO NOTHING RETURNING id
+    SELECT :workspace_id, :now, :now, {", ".join(_CLOCK)} FROM {recordset(_CLOCK)} ON CONFLICT DO NOTHING RETURNING id
 """)  # names of our own columns
 _SET_CLOCKS = text(f"""
     UPDATE sla_clock k SET updated_at = :now, {", ".join(f"{n} = u.{n}" for n in _STATE)}
-    FROM {_sent({"id": "uuid", **{n: _CLOCK[n] for n in _STATE}})} WHERE k.workspace_id = :workspace_id AND k.id = u.id
+    FROM {recordset({n: _CLOCK[n] for n in ("id", *_STATE)})} WHERE k.workspace_id = :workspace_id AND k.id = u.id
 """)  # names of our own columns
 _ADD_EVENTS = text(f"""
-    INSERT INTO sla_clock_event (workspace_id, recorded_at, {", ".join(_EVENT)})
-    SELECT :workspace_id, :now, {", ".join("terms::jsonb" if n == "terms" else n for n in _EVENT)} FROM {_sent(_EVENT)}
+    INSERT INTO sla_clock_event (workspace_id, recorded_at, id, {", ".join(_EVENT)})
+    SELECT :workspace_id, :now, uuidv7(), {", ".join(_EVENT)} FROM {recordset(_EVENT)}
     ON CONFLICT DO NOTHING
 """)  # names of our own columns
 _ADD_NOTICES = text(f"""
-    INSERT INTO sla_notice (workspace_id, recorded_at, {", ".join(_NOTICE)})
-    SELECT :workspace_id, :now, {", ".join(_NOTICE)} FROM {_sent(_NOTICE)} ON CONFLICT DO NOTHING RETURNING clock_id, key
+    INSERT INTO sla_notice (workspace_id, recorded_at, id, {", ".join(_NOTICE)})
+    SELECT :workspace_id, :now, uuidv7(), {", ".join(_NOTICE)} FROM {recordset(_NOTICE)} ON CONFLICT DO NOTHING RETURNING clock_id, key
 """)  # names of our own columns
 
 
@@ -97,24 +94,22 @@ async def add_clocks(session: WriteSession, workspace_id: UUID, clocks: Sequence
     """Starts clocks; returns those that were not running already for that conversation, metric and instance."""
     if not clocks:
         return set()
-    values = {name: [row[name] for row in clocks] for name in _CLOCK}
-    rows = await session.execute(_ADD_CLOCKS, {"workspace_id": workspace_id, "now": clock.now(), **values})
+    rows = await session.execute(
+        _ADD_CLOCKS, {"workspace_id": workspace_id, "now": clock.now(), "rows": as_json(clocks)}
+    )
     return {row.id for row in rows}
 
 
 async def set_clocks(session: WriteSession, workspace_id: UUID, clocks: Sequence[Mapping[str, Any]]) -> None:
     """Stores what the fold of their events now says of clocks."""
     if clocks:
-        values = {name: [row[name] for row in clocks] for name in ("id", *_STATE)}
-        await session.execute(_SET_CLOCKS, {"workspace_id": workspace_id, "now": clock.now(), **values})
+        await session.execute(_SET_CLOCKS, {"workspace_id": workspace_id, "now": clock.now(), "rows": as_json(clocks)})
 
 
 async def add_events(session: WriteSession, workspace_id: UUID, events: Sequence[Mapping[str, Any]]) -> None:
-    """Keeps what happened to clocks (clock_id, kind, at, cause, reason, terms as JSON text); each cause once."""
+    """Keeps what happened to clocks (clock_id, kind, at, cause, reason, terms where there are any); each cause once."""
     if events:
-        values: dict[str, list[Any]] = {name: [row.get(name) for row in events] for name in _EVENT if name != "id"}
-        values["id"] = [ids.new_id() for _ in events]
-        await session.execute(_ADD_EVENTS, {"workspace_id": workspace_id, "now": clock.now(), **values})
+        await session.execute(_ADD_EVENTS, {"workspace_id": workspace_id, "now": clock.now(), "rows": as_json(events)})
 
 
 async def add_notices(
@@ -123,11 +118,10 @@ async def add_notices(
     """Claims facts about clocks, (clock, key, kind, at), to be told. Returns those that nobody told before."""
     if not notices:
         return set()
-    clock_ids, keys, kinds, ats = (list(part) for part in zip(*notices, strict=True))
     rows = await session.execute(
         _ADD_NOTICES,
-        {"workspace_id": workspace_id, "now": clock.now(), "id": [ids.new_id() for _ in notices], "clock_id": clock_ids,
-         "key": keys, "kind": kinds, "at": ats},
+        {"workspace_id": workspace_id, "now": clock.now(),
+         "rows": as_json([dict(zip(_NOTICE, notice, strict=True)) for notice in notices])},
     )  # fmt: skip
     return {(row.clock_id, row.key) for row in rows}
 

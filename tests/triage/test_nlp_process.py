@@ -112,6 +112,21 @@ async def test_a_briefing_is_sent_once_and_again_when_it_changed(
     assert (kinds.count("briefing"), kinds.count("batch")) == (2, 4)
 
 
+async def test_a_child_that_was_prepared_is_not_told_again(child: NlpProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    briefing = a_briefing(None, workspace_id="prepared")
+    await child.prepare(briefing)
+    sent: list[str] = []
+    write = child._write
+
+    def noted(to: Any, frame: tuple[str, Any]) -> None:
+        sent.append(frame[0])
+        write(to, frame)
+
+    monkeypatch.setattr(child, "_write", noted)
+    assert await child.assess(a_batch("hello there"), briefing, 30)
+    assert sent == ["batch"]
+
+
 async def test_a_new_brand_is_heard_from_its_briefing_on(child: NlpProcess) -> None:
     mention = a_mention("Zephyr is down again")
     before = await child.assess([mention], BRIEFING, 10)

@@ -35,6 +35,11 @@ DOUBLE_POST: Final = timedelta(minutes=10)
 _COMPARED: Final = 8
 BROADCAST: Final = frozenset({"article", "video"})
 
+_SIGNATURE: Final = struct.Struct(f"<{PERMUTATIONS}I")
+_BAND_HASHES: Final = struct.Struct(f"<{BANDS}q")
+_BAND_BYTES: Final = 4 * ROWS
+_BAND_AT: Final = tuple((bytes([band]), band * _BAND_BYTES) for band in range(BANDS))
+
 _NOISE = re.compile(r"https?://\S+|[^\w\s]|_")
 _HANDLE = re.compile(r"(?<!\w)@\w+")
 _PASSED_ON = re.compile(r"^\s*(?:RT|MT)\s*:?\s*@\w+\s*:?|^\s*(?:♻️|🔁)\s*@?\w*|^\s*[\"“]\s*@\w+\s*:", re.IGNORECASE)
@@ -56,11 +61,11 @@ def sketch(text: str) -> Sketch:
     minhash: Any = RMinHash(PERMUTATIONS, SEED)
     minhash.update([plain[at : at + SHINGLE] for at in range(len(plain) - SHINGLE + 1)])
     signature = tuple(minhash.digest())
-    bands = []
-    for band in range(BANDS):
-        rows = struct.pack(f"<B{ROWS}I", band, *signature[band * ROWS : (band + 1) * ROWS])
-        bands.append(int.from_bytes(blake2b(rows, digest_size=8).digest(), "little", signed=True))
-    return Sketch(exact, tuple(bands), signature)
+    rows = _SIGNATURE.pack(*signature)
+    hashed = b"".join(
+        blake2b(band + rows[start : start + _BAND_BYTES], digest_size=8).digest() for band, start in _BAND_AT
+    )
+    return Sketch(exact, _BAND_HASHES.unpack(hashed), signature)
 
 
 @stage(needs=("relevance",), adds=("duplicate",), version=_VERSION)

@@ -5,7 +5,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
-from services.triage import shapes
+from services.triage import shapes, telephone
 from services.triage.shapes import Place
 from services.triage.stage import Assessment, Briefing, Finding, finder, fold, stage
 from shared.rules.gate import Gate
@@ -13,7 +13,7 @@ from shared.rules.gate import Gate
 if TYPE_CHECKING:
     from spacy.tokens import Doc
 
-_VERSION = "1"
+_VERSION = "2"
 _says = finder("entities", _VERSION)
 
 MODEL_TYPES: Final[Mapping[str, str]] = {
@@ -64,7 +64,7 @@ def _read(
         for (kind, value), start, end in hits:
             yield Place(kind, value, start, end, 0.95, "a name of the workspace", "entities.gazetteer")
     yield from shapes.read(text, a.reading.words, language, a.published_at.date(), a.country, own)
-    yield from _recognised(doc, by)
+    yield from _recognised(doc, by, a)
     if language == "nl" and not briefing.models.has_entity_model("nl"):
         yield from _dutch_places(text, briefing.once("entities.places", _places, of=("languages",)))
 
@@ -100,7 +100,8 @@ def _names(briefing: Briefing) -> _Names | None:
     return Gate(sought) if sought else None
 
 
-def _recognised(doc: "Doc", by: str) -> Iterator[Place]:
+def _recognised(doc: "Doc", by: str, a: Assessment) -> Iterator[Place]:
+    telephones: list[telephone.Number] | None = None
     for entity in doc.ents:
         kind = MODEL_TYPES.get(entity.label_)
         text = entity.text
@@ -111,6 +112,11 @@ def _recognised(doc: "Doc", by: str) -> Iterator[Place]:
                 continue  # the model guesses at lower-case words, mostly wrongly
         elif not any(map(str.isdigit, text)):
             continue  # "a few hours", "the day": nothing that can be looked up
+        else:
+            if telephones is None:
+                telephones = list(telephone.read(doc.text, a.language, a.country))
+            if any(one.start < entity.end_char and entity.start_char < one.end for one in telephones):
+                continue  # the model takes many of them for dates
         why = f"recognised as {entity.label_}"
         yield Place(kind, " ".join(text.split()), entity.start_char, entity.end_char, MODEL_CONFIDENCE, why, by)
 

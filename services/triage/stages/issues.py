@@ -235,6 +235,8 @@ def _without_parents(
     found: dict[int, list[tuple[int, int]]], issue_types: Sequence[IssueTypeBrief]
 ) -> dict[int, list[tuple[int, int]]]:
     """Where the same words say a type and its broader parent, only the narrower one is said."""
+    if len(found) < 2:
+        return found
     parents = {issue_type.key: issue_type.broader for issue_type in issue_types}
     kept = {}
     for issue, spans in found.items():

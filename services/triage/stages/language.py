@@ -47,11 +47,8 @@ def _of(a: Assessment, briefing: Briefing) -> Finding:
         return _says(plain, 0.97, f"words like {quote(*by_words[plain])}")
     ranked = briefing.models.languages_by_likelihood(text)
     best, likely_best = ranked[0]
-    own = dict.fromkeys(ours, 0.0)
-    for code, likely in ranked:
-        for mine in ours:
-            if code == mine or code in NEAR.get(mine, ()):
-                own[mine] += likely
+    likelihood = dict(ranked)
+    own = {mine: sum(likelihood.get(code, 0.0) for code in (mine, *NEAR.get(mine, ()))) for mine in ours}
     total = sum(own.values())
     long = max(len(text.split()), 1)
     little = sum(map(len, by_words.values())) / long

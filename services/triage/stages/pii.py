@@ -8,18 +8,14 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-import phonenumbers
-
+from services.triage import telephone
 from services.triage.stage import Assessment, Briefing, Finding, finder, stage
 
 _VERSION = "1"
 _says = finder("pii", _VERSION)
 
-REGIONS: Final = {"en": ("GB", "US"), "nl": ("NL", "BE")}
 WINDOW: Final = 40
 """How many characters before a number are looked at for a word that says what it is."""
-VALIDATED: Final = 60
-"""Of so many numbers in one text each is looked up in the numbering plans; of the rest the form must do."""
 MOST: Final = 500
 """More findings than this in one text are not listed."""
 
@@ -30,9 +26,6 @@ _NINE = re.compile(r"(?<![\w.+/-])(?:\d{9}|\d{3}[. ]\d{3}[. ]\d{3}|\d{4}[. ]\d{2
 _SSN = re.compile(r"(?<![\w-])(?!000|666)\d{3}-(?!00)\d{2}-(?!0000)\d{4}(?![\w-])")
 _NINO = re.compile(
     r"(?<!\w)(?!BG|GB|KN|NK|NT|TN|ZZ)[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z]\s?\d{2}\s?\d{2}\s?\d{2}\s?[A-D](?!\w)"
-)
-_PHONE = re.compile(
-    r"(?<![\w.@#/=€$£-])(?:\+|00)?\(?\d(?:[ ().\-/]{0,2}\d){6,14}(?:[ ]?(?:x|ext\.?)[ ]?\d{1,5})?(?![\w€%]|[.,]\d)"
 )
 _POSTCODE_NL = re.compile(r"(?<![\w-])[1-9]\d{3}[ ]?(?!SA|SD|SS)[A-Z]{2}(?![\w-])")
 _POSTCODE_UK = re.compile(r"(?<![\w-])(?:[A-Z]{1,2}\d[A-Z\d]?)\s\d[ABD-HJLNP-UW-Z]{2}(?![\w-])")
@@ -75,24 +68,9 @@ _NAME_RULES: Final = (
     (("mr", "ms", "miss", "dr", "dhr", "mev", "mw", "meneer", "heer"), _TITLED, "a title and a name"),
 )
 """Each pattern with the letters without one of which it cannot match, for most texts have none."""
-_SAYS_PHONE = re.compile(
-    r"\b(?:tel|telefoon|telefoonnummer|telephone|phone|mobile|mob|mobiel|nummer is|number is|reach me|bereikbaar"
-    r"|whats\s?app|desk|fax|cell|(?:call|bel|bellen|text|app|sms|messages?|ring|contact|dial|answering|reach)"
-    r"(?:[ ](?:me|mij|us|ons|dan|naar))?)\W*(?:at|on|op|to|naar|via|no|nr|number)?\W*$",
-    re.IGNORECASE,
-)
 _SAYS_NATIONAL = re.compile(
     r"(?:bsn|burgerservicenummer|sofi|sofinummer|ssn|social security|national insurance)\b.{0,20}$", re.IGNORECASE
 )
-_SAYS_REFERENCE = re.compile(
-    r"(?:order|bestel\w*|klant\w*|customer|ref\w*|case|ticket|zaak\w*|dossier\w*|invoice|factuur\w*|booking|boeking\w*"
-    r"|reservering\w*|tracking|track|trace|pnr|polis\w*|contract\w*|account|id|serial|serienummer|model|imei|#)"
-    r"\W*(?:no|nr|number|nummer|id|is)?\W*$",
-    re.IGNORECASE,
-)
-_IP = re.compile(r"(?:\d{1,3}\.){3}\d{1,3}")
-_DATE = re.compile(r"(?:\d{1,2}[-/.]\d{1,2}[-/.](?:19|20)?\d{2}|(?:19|20)\d{2}[-/.]\d{1,2}[-/.]\d{1,2})(?:\D|$)")
-
 Found = tuple[str, int, int, float, str]
 
 
@@ -185,7 +163,7 @@ def _national_ids(text: str, a: Assessment) -> Iterator[Found]:
                 0.95,
                 "nine digits that pass the test of eleven, named as a BSN",
             )
-        elif a.language == "nl" and not _SAYS_REFERENCE.search(before) and not _SAYS_PHONE.search(before):
+        elif a.language == "nl" and not telephone.SAYS_REFERENCE.search(before) and not telephone.SAID.search(before):
             yield "national_id", match.start(), match.end(), 0.4, "nine digits that pass the test of eleven"
     for pattern, what in ((_SSN, "a social security number"), (_NINO, "a national insurance number")):
         for match in pattern.finditer(text):
@@ -193,33 +171,8 @@ def _national_ids(text: str, a: Assessment) -> Iterator[Found]:
 
 
 def _phones(text: str, a: Assessment) -> Iterator[Found]:
-    for tried, match in enumerate(_PHONE.finditer(text)):
-        number = match.group()
-        digits = re.sub(r"\D", "", number.lower().partition("x")[0])
-        if not 7 <= len(digits) <= 15 or _DATE.match(number) or _IP.fullmatch(number) or len(set(digits)) < 3:
-            continue
-        before = text[max(0, match.start() - WINDOW) : match.start()]
-        named = bool(_SAYS_PHONE.search(before))
-        if _SAYS_REFERENCE.search(before) and not named:
-            continue
-        international = number.startswith(("+", "00"))
-        grouped = sum(1 for group in re.split(r"\D+", number) if group) > 1
-        regions = [None] if international else [a.country, *REGIONS.get(a.language, ()), "NL", "GB", "US"]
-        valid = tried >= VALIDATED or any(
-            _is_phone("+" + digits.removeprefix("00") if international else number, region) for region in regions
-        )
-        if not valid and not (grouped and (named or (international and len(digits) >= 10))):
-            continue
-        if international or named or (grouped and len(digits) >= 9) or (digits[0] == "0" and len(digits) >= 10):
-            why = "a telephone number" + (", said to be one" if named else "")
-            yield "phone", match.start(), match.end(), 0.9 if named or international else 0.7, why
-
-
-def _is_phone(number: str, region: str | None) -> bool:
-    try:
-        return bool(phonenumbers.is_valid_number(phonenumbers.parse(number, region)))
-    except phonenumbers.NumberParseException:
-        return False
+    for one in telephone.read(text, a.language, a.country):
+        yield "phone", one.start, one.end, one.confidence, one.why
 
 
 def _postcodes(text: str, a: Assessment) -> Iterator[Found]:

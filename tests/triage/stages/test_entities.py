@@ -103,3 +103,24 @@ def test_places_lead_to_the_stored_text_behind_a_long_run(telecom: Briefing) -> 
 def test_which_day_comes_first_depends_on_the_country(telecom: Briefing) -> None:
     assert ("DATE", "2026-03-04") in pairs("on 3/4/2026", telecom, country="US")
     assert ("DATE", "2026-04-03") in pairs("on 3/4/2026", telecom)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Call me on 0612345678 please",
+        "my number is 06 1234 5678",
+        "call 020-6490787",
+        "text me on 2025550143",
+        "Reach me at 212 555 0199 thanks",
+    ],
+)
+def test_a_telephone_number_is_no_date(telecom: Briefing, text: str) -> None:
+    assert {kind for kind, _ in pairs(text, telecom)}.isdisjoint({"DATE", "TIME", "MONEY"})
+
+
+def test_a_date_beside_a_telephone_number_stays_one(telecom: Briefing) -> None:
+    said = "I wait since 3 March 2026, call me on 0612345678"
+    assert [(one.extra["type"], one.extra["text"]) for one in found(said, telecom).many("entities")] == [
+        ("DATE", "3 March 2026")
+    ]
