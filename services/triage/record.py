@@ -31,9 +31,7 @@ async def record(session: WriteSession, claim: Claim, told: Told, assessed: Sequ
     lost) is left alone, so that nothing is recorded twice. Returns how many mentions were recorded."""
     ours = await work.done(session, claim, _done_work(claim, {one.mention_id for one in assessed}))
     mine = [one for one in assessed if one.mention_id in ours and one.mention_id in told.rows]
-    engaged = [
-        one for one in mine if one.disposition == Disposition.ENGAGE and told.rows[one.mention_id]["already_in"] is None
-    ]
+    engaged = [one for one in mine if one.disposition == Disposition.ENGAGE and _is_new(told.rows[one.mention_id])]
     placed = await _place(session, claim.workspace_id, told, engaged)
     await store.keep_many(session, claim.workspace_id, [_row(one, told, placed.get(one.mention_id)) for one in mine])
     await outbox.add(
@@ -59,6 +57,11 @@ async def quarantine(session: WriteSession, claim: Claim, subject: UUID, reason:
             session, claim.workspace_id, [facts.MentionQuarantined(subject_id=subject, detail={"reason": reason})]
         )
     await work.done(session, claim)
+
+
+def _is_new(row: Mapping[str, Any]) -> bool:
+    """Whether a mention may open a conversation: it is in none, and nobody has set it aside."""
+    return row["already_in"] is None and not row["set_aside"]
 
 
 def _done_work(claim: Claim, subjects: set[UUID]) -> list[UUID]:

@@ -20,18 +20,47 @@ _COLUMNS: Mapping[str, str] = {
 }  # fmt: skip
 _NAMES = [("search" if name == "words" else name) for name in _COLUMNS]
 
+# The columns that a person's word against a finding (its name in `findings`) holds in place.
+_CORRECTED: Mapping[str, tuple[str, ...]] = {
+    "language": ("lang",), "sentiment": ("sentiment", "sentiment_score"), "intent": ("intent",), "urgency": ("urgency",),
+    "priority": ("priority",), "issues": ("issue_keys",), "relevance": ("disposition", "dismissed_because"),
+    "spam": ("disposition", "dismissed_because"),
+}  # fmt: skip
+_SAID_OF = {
+    column: [finding for finding, columns in _CORRECTED.items() if column in columns]
+    for column in dict.fromkeys(column for columns in _CORRECTED.values() for column in columns)
+}
+
+
+def _kept(name: str) -> str:
+    """What a column becomes where a mention is read anew: what is found now, except where a person has said otherwise."""
+    if name == "conversation_id":
+        return "coalesce(a.conversation_id, excluded.conversation_id)"
+    if name == "findings":
+        return (
+            "excluded.findings || coalesce((SELECT jsonb_object_agg(f.name, a.findings -> f.name) FROM (SELECT DISTINCT c.finding "
+            "AS name FROM correction c WHERE c.workspace_id = a.workspace_id AND c.mention_id = a.mention_id) f), '{}')"
+        )
+    if said := _SAID_OF.get(name):
+        return (
+            "CASE WHEN EXISTS (SELECT FROM correction c WHERE c.workspace_id = a.workspace_id AND c.mention_id = a.mention_id "
+            f"AND c.finding IN ({', '.join(repr(one) for one in said)})) THEN a.{name} ELSE excluded.{name} END"
+        )
+    return f"excluded.{name}"
+
+
 _KEEP = text(f"""
     INSERT INTO assessment AS a (workspace_id, {", ".join(_NAMES)})
     SELECT :workspace_id, {", ".join("to_tsvector('simple', u.words)" if name == "words" else f"u.{name}" for name in _COLUMNS)}
     FROM {recordset(_COLUMNS)}
     ON CONFLICT (workspace_id, mention_id) DO UPDATE
-    SET {", ".join(f"{name} = excluded.{name}" for name in _NAMES if name not in ("mention_id", "conversation_id"))},
-        conversation_id = coalesce(a.conversation_id, excluded.conversation_id)
-""")  # names of our own columns
+    SET {", ".join(f"{name} = {_kept(name)}" for name in _NAMES if name != "mention_id")}
+""")  # names of our own columns and findings
 
 
 async def keep_many(session: WriteSession, workspace_id: UUID, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Stores what was found of mentions, or what is found anew after an edit. `words` is the folded text that search looks in."""
+    """Stores what was found of mentions, or what is found anew after an edit; a person's corrections stand. `words` is the folded
+    text that search looks in."""
     if rows:
         await session.execute(_KEEP, {"workspace_id": workspace_id, "rows": as_json(rows)})
 

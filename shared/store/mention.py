@@ -127,7 +127,7 @@ _EDIT = text("""
     WITH former AS (
         INSERT INTO mention_revision (workspace_id, id, mention_id, title, text, seen_at)
         SELECT workspace_id, CAST(:revision AS uuid), id, title, text, CAST(:seen_at AS timestamptz) FROM mention
-        WHERE workspace_id = :w AND id = :m AND deleted_at IS NULL FOR UPDATE
+        WHERE workspace_id = :w AND id = :m AND deleted_at IS NULL AND expired_at IS NULL FOR UPDATE
         RETURNING mention_id
     ),
     changed AS (
@@ -152,7 +152,7 @@ async def edit(
     seen_at: datetime,
 ) -> bool:
     """Puts what its author made of it in its place (title, text, edited_at, rating, raw); what it said before stays as a
-    revision. False where it was deleted: a late repeat does not bring it back."""
+    revision. False where it was deleted, or may be kept no longer: neither a late repeat nor an edit brings it back."""
     found = await session.execute(
         _EDIT,
         {"w": workspace_id, "m": mention_id, "revision": ids.new_id(), "seen_at": seen_at, "digest": digest, **changed},
@@ -179,7 +179,10 @@ async def for_triage(connection: asyncpg.Connection, mention_ids: Sequence[UUID]
                m.lang, m.published_at, m.received_at, m.edited_at, m.deleted_at, m.root_external_id, m.parent_external_id,
                m.rating, m.reach, m.media, m.country, c.owned, c.thread_mode, c.name AS channel_name,
                w.external_id AS author_external_id, w.handle, w.name AS author_name, w.followers, w.following, w.verified,
-               w.account_created_at, w.labels, w.contact_id, a.conversation_id AS already_in, a.mention_id IS NOT NULL AS assessed
+               w.account_created_at, w.labels, w.contact_id, a.conversation_id AS already_in, a.mention_id IS NOT NULL AS assessed,
+               a.disposition = 'dismissed' AND EXISTS (
+                   SELECT FROM correction k WHERE k.workspace_id = m.workspace_id AND k.mention_id = m.id
+                   AND k.finding IN ('relevance', 'spam')) AS set_aside
         FROM mention m
         JOIN channel c ON c.workspace_id = m.workspace_id AND c.id = m.channel_id
         LEFT JOIN author w ON w.workspace_id = m.workspace_id AND w.id = m.author_id
