@@ -9,7 +9,7 @@ RUNTIME := $(VENV)/.runtime-installed
 DEV := $(VENV)/.dev-installed
 
 .DEFAULT_GOAL := help
-.PHONY: help up test check format bench chaos migration docs locks
+.PHONY: help up test check format bench chaos interop migration docs locks
 .DELETE_ON_ERROR:
 
 help:  ## this list
@@ -20,7 +20,7 @@ up: $(RUNTIME)  ## start everything on this machine; Ctrl-C stops it (ARGS="--de
 	@$(BIN)/webcare up $(ARGS)
 
 test: check  ## all that a change must pass: the checks, then the tests (ARGS="-k journey")
-	@$(BIN)/python -m pytest -m "not chaos" -n auto --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -m "not chaos and not interop" -n auto --dist loadfile $(ARGS)
 
 check: $(DEV)  ## style, types, and who may import whom
 	@$(BIN)/ruff check .
@@ -37,6 +37,9 @@ bench: $(DEV)  ## measure against the bare machine, as ratios (ARGS="--only inge
 
 chaos: $(DEV)  ## kill workers, Valkey and Postgres while mentions stream in
 	@$(BIN)/python -m pytest -m chaos --timeout=900 $(ARGS)
+
+interop: $(DEV)  ## run channels against real servers, installed and started on loopback (ARGS="-k isso")
+	@WEBCARE_INTEROP=1 $(BIN)/python -m pytest tests/interop -m interop -rs --timeout=900 $(ARGS)
 
 migration: $(DEV)  ## draft a migration from the models (NAME="add a column")
 	@$(BIN)/python -m services.local.draft_migration "$(NAME)"

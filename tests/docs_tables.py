@@ -18,10 +18,11 @@ from services.api.auth import MAY_ACT_FOR_AGENTS, ROLES, Action
 from services.api.rest.door import OPERATIONS
 from services.ingest import catalog
 from services.ingest.receiver import MAY_PUSH
+from services.local import mapping, open_channels
 from services.triage import pipeline
 from services.triage.analyse import analyse, read_workspace
 from services.triage.stages import intent, urgency
-from shared.models import conversation, mention, reply, reply_rules
+from shared.models import conversation, mention, moderation, reply, reply_rules
 from shared.models.facts import FACTS
 from shared.models.workspace import Role
 from shared.rules import priority, sla_clock, sla_policy
@@ -50,11 +51,20 @@ FIGURES: Mapping[str, Sequence[tuple[str, str, str, str]]] = {
     ),
     "channels": (
         ("A channel is read again after, unless it says otherwise", "services.ingest.poller", "USUAL_PAUSE", "s"),
-        ("The longest pause after failures", "services.ingest.poller", "LONGEST_PAUSE", "s"),
-        ("Failures in a row before a channel is said to fail", "services.ingest.poller", "PATIENCE", ""),
-        ("A page may take", "services.ingest.poller", "PAGE_DEADLINE_S", "s"),
+        ("The longest pause after failures", "services.ingest.pages", "LONGEST_PAUSE", "s"),
+        ("Failures in a row before a channel is said to fail", "services.ingest.pages", "PATIENCE", ""),
+        ("A page may take", "services.ingest.pages", "PAGE_DEADLINE_S", "s"),
+        ("Streams that one process keeps open", "services.ingest.streams", "AT_ONCE", ""),
+        ("A stream that ended is opened again after, by lot, at most", "services.ingest.streams", "LONGEST_PAUSE_S", "s"),
+        ("Streams that ended early in a row before a channel is said to fail", "services.ingest.streams", "PATIENCE", ""),
+        ("A channel that streams is paged too every", "services.ingest.streams", "PAGE_EVERY_S", "s"),
+        ("Pages of a gap that are read at once", "services.ingest.gaps", "PAGES_A_TURN", ""),
+        ("Failures in a row after which a gap is left open", "services.ingest.gaps", "TRIES", ""),
+        ("A credential waits for its turn at most", "services.ingest.pacing", "SHORT_S", "s"),
         ("The call that posts a reply may take", "services.ingest.replies", "CALL_DEADLINE_S", "s"),
         ("An unknown reply is looked for again after", "services.ingest.replies", "LOOKS", "s"),
+        ("A venue that may be asked to moderate twice is asked again after", "services.ingest.moderator", "AGAIN_AFTER", "s"),
+        ("For how long it is asked again", "services.ingest.moderator", "PATIENCE", "s"),
     ),
     "webhooks": (
         ("Before each try", "services.api.webhooks.schedule", "DELAYS_S", "s"),
@@ -81,6 +91,8 @@ VALUES: Mapping[str, tuple[Sequence[str], str]] = {
     "status (of a conversation)": (tuple(conversation.Status), "shared.models.conversation.Status"),
     "priority": (tuple(conversation.Priority), "shared.models.conversation.Priority"),
     "state (of a reply)": (tuple(reply.ReplyState), "shared.models.reply.ReplyState"),
+    "action (of a moderation)": (tuple(moderation.ModerationAction), "shared.models.moderation.ModerationAction"),
+    "state (of a moderation)": (tuple(moderation.ModerationState), "shared.models.moderation.ModerationState"),
     "intent": (intent.INTENTS, "services.triage.stages.intent.INTENTS"),
     "urgency": (urgency.REASONS, "services.triage.stages.urgency.REASONS"),
     "role": (tuple(Role), "shared.models.workspace.Role"),
@@ -234,7 +246,27 @@ def _said(schema: Mapping[str, Any]) -> str:
     return ". ".join(part for part in (*said, f"One of {_code(map(str, choices))}" if choices else "") if part) + "."
 
 
+def open_channels_table() -> str:
+    rows = [
+        [one.called, f"`{one.type}`", one.hears, one.misses, "`--app`" if one.for_app else ""]
+        for one in open_channels.OPEN
+    ]
+    return table(["channel", "type", "hears", "does not hear", "only with"], rows)
+
+
+def mappings() -> str:
+    rows = []
+    for name in mapping.ready():
+        made = mapping.read_mapping(name)
+        file = next((DOCS / "examples" / "imports").glob(f"{name}.*"))
+        example = f"[{file.name}](../examples/imports/{file.name})"
+        rows.append([f"`{name}`", made.title, f"`{made.channel}`", f"`{made.items}`" if made.items else "", example])
+    return table(["mapping", "what it reads", "channel", "list in a document", "example"], rows)
+
+
 TABLES: Mapping[str, Callable[[], str]] = {
+    "open-channels": open_channels_table,
+    "mappings": mappings,
     "roles": roles,
     "operations": operations,
     "events": events,

@@ -29,6 +29,8 @@ class Action(StrEnum):
     TAKE_WORK = "queues:take"
     READ_REPLIES = "replies:read"
     WRITE_REPLIES = "replies:write"
+    READ_MODERATIONS = "moderations:read"
+    MODERATE = "moderations:write"
     READ_SETTINGS = "settings:read"
     WRITE_SETTINGS = "settings:write"
     CONNECT_CHANNELS = "channels:write"
@@ -42,12 +44,12 @@ class Action(StrEnum):
 
 _READS = frozenset(
     {
-        Action.READ_MENTIONS, Action.READ_CONVERSATIONS, Action.READ_REPLIES, Action.READ_SETTINGS, Action.READ_METRICS,
-        Action.READ_LEDGER, Action.READ_EVENTS,
+        Action.READ_MENTIONS, Action.READ_CONVERSATIONS, Action.READ_REPLIES, Action.READ_MODERATIONS,
+        Action.READ_SETTINGS, Action.READ_METRICS, Action.READ_LEDGER, Action.READ_EVENTS,
     }
 )  # fmt: skip
 _WORKS = frozenset(
-    {Action.CORRECT_MENTIONS, Action.WORK_CONVERSATIONS, Action.TAKE_WORK, Action.WRITE_REPLIES}
+    {Action.CORRECT_MENTIONS, Action.WORK_CONVERSATIONS, Action.TAKE_WORK, Action.WRITE_REPLIES, Action.MODERATE}
 )  # fmt: skip
 
 ROLES: Mapping[Role, frozenset[Action]] = MappingProxyType(

@@ -11,10 +11,11 @@ from services.api.figures import WorkerFigures
 from services.api.listening import weekly_report
 from shared.kit import clock, logging
 from shared.kit.database import AWAY_OR_SLOW, Database
-from shared.store import heartbeats, idempotency, ledger, metrics, upkeep, workspaces
+from shared.store import expiry, heartbeats, idempotency, ledger, metrics, upkeep, workspaces
 
 HOUR_S = 3_600.0
 _ROLL_UP = 5_000
+_EXPIRE = 500
 _LEDGER_LOOKS_BACK = timedelta(days=2)
 """Deltas are of the present hour, but for the few by which triage sets a mention aside."""
 _SOON_S = 5.0
@@ -71,6 +72,23 @@ async def forget_the_dead(database: Database) -> None:
         await heartbeats.forget_dead(connection)
 
 
+async def blank_expired(database: Database) -> None:
+    """Takes the words from mentions that their venue lets us keep no longer, a few at a time; what is counted of them stays."""
+    async with database.lookup() as connection:
+        every = await workspaces.every(connection)
+    for workspace_id in every:
+        async with database.write(workspace_id) as session:
+            channels = await expiry.expiring(session, workspace_id)
+        for channel in channels:
+            blanked, taken = 0, _EXPIRE
+            while taken == _EXPIRE:
+                async with database.write(workspace_id) as session:
+                    taken = await expiry.blank(session, workspace_id, channel, clock.now(), _EXPIRE)
+                blanked += taken
+            if blanked:
+                log.info("mentions were blanked", channel_id=str(channel.channel_id), mentions=blanked)
+
+
 async def keep_reports(database: Database) -> None:
     """Renders last week's report of each workspace once its week is over, so that it is there before anybody asks."""
     async with database.lookup() as connection:
@@ -94,6 +112,7 @@ def chores(figures: WorkerFigures) -> Sequence[Chore]:
         Chore("roll up the ledger", 30.0, partial(roll_up_ledger, figures=figures)),
         Chore("forget answers", 600.0, forget_answers),
         Chore("forget the dead", HOUR_S, forget_the_dead),
+        Chore("blank what may be kept no longer", HOUR_S, blank_expired),
         Chore("keep weekly reports", 600.0, keep_reports),
     )
 

@@ -31,6 +31,7 @@ from services.ingest.channel import (
     explain,
 )
 from shared.kit.errors import Invalid
+from shared.models.display_rules import DisplayRules
 
 ABILITIES: Mapping[str, type] = {
     "pages": PagesByCursor,
@@ -60,6 +61,7 @@ class ChannelTypeInfo:
     settings_schema: Mapping[str, Any]
     secrets_schema: Mapping[str, Any]
     reply_rules: Mapping[str, Any]
+    display_rules: Mapping[str, Any]
     docs: str
 
 
@@ -90,8 +92,15 @@ def describe(type_: str) -> ChannelTypeInfo:
         settings_schema=_schema(channel.Settings),
         secrets_schema=_schema(channel.Secrets),
         reply_rules=channel.reply_rules.model_dump(mode="json"),
+        display_rules=display_rules(channel).model_dump(mode="json"),
         docs=inspect.getdoc(inspect.getmodule(channel)) or "",
     )
+
+
+def display_rules(channel: type[Channel]) -> DisplayRules:
+    """What its venue lets us keep and show; a channel that says nothing of it has a venue that asks for nothing."""
+    found: DisplayRules = getattr(channel, "display_rules", DisplayRules())
+    return found
 
 
 def abilities(channel: type[Channel]) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict
 
 from services.ingest.channel_errors import (
     AskForNewCredential,
+    BudgetSpent,
     ChannelBroken,
     ChannelError,
     NotGenuine,
@@ -36,6 +37,7 @@ from services.ingest.incoming_mention import (
     read_mentions,
 )
 from shared.kit.http import Answer, HttpClient
+from shared.models.display_rules import DisplayRules
 from shared.models.reply_rules import Length, ReplyRules, ReplyWay
 
 __all__ = [
@@ -44,17 +46,21 @@ __all__ = [
     "AnswersHooks",
     "AskForNewCredential",
     "Backfills",
+    "BudgetSpent",
     "Channel",
     "ChannelBroken",
     "ChannelError",
     "ChannelSecrets",
     "ChannelSettings",
     "ChecksCredential",
+    "ChoosesToStream",
     "Cursor",
     "DeletesReplies",
+    "DisplayRules",
     "Disputes",
     "Engagement",
     "Gap",
+    "HasDisplayRules",
     "Hides",
     "HookAnswer",
     "HttpClient",
@@ -67,10 +73,13 @@ __all__ = [
     "NotGenuine",
     "OutcomeUnknown",
     "OutgoingReply",
+    "Pace",
+    "Paced",
     "Page",
     "PagesByCursor",
     "Post",
     "Push",
+    "ReachesBack",
     "ReadsBack",
     "ReceivesPushes",
     "Rejected",
@@ -228,6 +237,14 @@ class Account:
     url: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How fast one credential may call its network: `calls` in `per_s` seconds, be they at once."""
+
+    calls: int
+    per_s: float
+
+
 class Channel(Protocol):
     """What every channel has. The file's name is its type; `CHANNEL` at the end of the file names the class."""
 
@@ -259,11 +276,38 @@ class PagesByCursor(Protocol):
 
 @runtime_checkable
 class Streams(Protocol):
-    """It tells by itself, over a connection that stays open."""
+    """It tells by itself, over a connection that stays open. Where it pages too, the runner pages to catch up, before a stream
+    begins and once more when it runs, so that both share one cursor."""
 
     def stream(self, cursor: Cursor | None) -> AsyncIterator[Page]:
-        """Pages as they come, from `cursor` on. Raises ChannelError; the runner connects again from the last cursor."""
+        """Pages as they come, from `cursor` on; an empty page moves the cursor, and says at the beginning that it is connected.
+        Raises ChannelError; the runner connects again from the last cursor."""
         ...
+
+
+@runtime_checkable
+class ChoosesToStream(Protocol):
+    """Whether it streams is among its settings (or is not worth a connection that stays open)."""
+
+    def streaming(self) -> bool:
+        """Whether it is streamed as it is set; where not, it is paged."""
+        ...
+
+
+@runtime_checkable
+class ReachesBack(Protocol):
+    """What its network still tells after we were away reaches back only so far."""
+
+    def reach(self) -> timedelta | None:
+        """How far. Away for longer, the runner notes a gap; None: for as long as one likes (or it tells gaps by itself)."""
+        ...
+
+
+@runtime_checkable
+class Paced(Protocol):
+    """Its network allows a credential so many calls in a time: the runner sees to it, before the network has to."""
+
+    pace: ClassVar[Pace]
 
 
 @runtime_checkable
@@ -348,6 +392,14 @@ class KnowsItself(Protocol):
     def own_accounts(self) -> frozenset[str]:
         """The external ids (and handles, folded) of our own accounts there."""
         ...
+
+
+@runtime_checkable
+class HasDisplayRules(Protocol):
+    """Its venue sets terms for what is kept and shown of what its people write."""
+
+    display_rules: ClassVar[DisplayRules]
+    """The same for every channel of the type, as it is published with it. Without it the venue asks for nothing."""
 
 
 @runtime_checkable

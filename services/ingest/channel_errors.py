@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from shared.kit.http import AddressRefused, Answer, AnswerLost, HttpError, NotSent, retry_after
+from shared.kit.http import AddressRefused, Answer, AnswerLost, HandshakeRefused, HttpError, NotSent, retry_after
 
 A_WHILE = timedelta(minutes=5)
 
@@ -33,6 +33,14 @@ class ChannelBroken(ChannelError):
     """The channel as configured does not work: the runner says so and tries once in a while. Nothing was done."""
 
 
+class BudgetSpent(ChannelError):
+    """What may be spent on it in this month is spent: the runner leaves it alone until `until`. Nothing was done."""
+
+    def __init__(self, message: str, until: datetime) -> None:
+        super().__init__(message)
+        self.until = until
+
+
 class OutcomeUnknown(ChannelError):
     """A reply went out and nothing tells whether the network took it: the runner parks it and never just repeats it."""
 
@@ -48,6 +56,9 @@ def reading(what: str) -> Iterator[None]:
         yield
     except AddressRefused as refused:
         raise ChannelBroken(f"{what}: {refused}") from refused
+    except HandshakeRefused as refused:
+        expect_read(refused.answer, what)
+        raise TryLater(f"{what}: {refused}") from refused
     except HttpError as failed:
         raise TryLater(f"{what}: {failed}") from failed
 

@@ -9,9 +9,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from services.ingest import websub
 from services.ingest.channel import Cursor, Page, Skipped
 from services.ingest.feeds import Feed, FeedItem
 from services.ingest.incoming_mention import IncomingMention, cleaned, explain
+from services.ingest.websub import Hub
 from shared.kit.http import Answer
 from shared.rules.canonical_url import canonical
 
@@ -20,6 +22,7 @@ REMEMBERED = 2_000  # items that are known again after they slid out of the feed
 MOVED_AFTER = 3  # polls in a row that were told of the same new address
 GOOGLE_ALERT = "tag:google.com,2013:googlealerts/feed:"
 ALERTS_REST = timedelta(minutes=15)
+USUAL_PAUSE = timedelta(minutes=1)  # between polls of a feed that names no rhythm
 _UNUSABLE = "-"  # stands where the digest of a usable item would
 
 ToMention = Callable[[FeedItem, str, datetime], IncomingMention]
@@ -51,7 +54,8 @@ def as_id(text: str) -> str:
 @dataclass(slots=True)
 class FeedMemory:
     """The cursor of a feed, taken apart. `seen` holds for each item its digest, its place (link and title) and, where
-    the feed gives no usable date, when we first saw it (seconds since 1970)."""
+    the feed gives no usable date, when we first saw it (seconds since 1970). `hub` is who tells of changes of `topic`, `hub_asked`
+    when it was last asked to (seconds since 1970), `hub_took` whether it took that."""
 
     asked: str = ""
     url: str | None = None
@@ -63,6 +67,10 @@ class FeedMemory:
     pending: bool = False
     by_link: bool = False
     rhythm_s: float | None = None
+    hub: str | None = None
+    topic: str | None = None
+    hub_asked: int | None = None
+    hub_took: bool = False
     seen: dict[str, list[Any]] = field(default_factory=dict)
 
     @classmethod
@@ -81,6 +89,28 @@ class FeedMemory:
     def rhythm(self) -> timedelta | None:
         """How long to wait before the next poll, by the feed's own account."""
         return timedelta(seconds=self.rhythm_s) if self.rhythm_s else None
+
+    @property
+    def pause(self) -> timedelta | None:
+        """How long to wait before the next poll, given who else tells of changes."""
+        return websub.pause(self.rhythm, USUAL_PAUSE) if self.hub_took else self.rhythm
+
+    def hub_to_ask(self, answer: Answer, at: datetime) -> Hub | None:
+        """The hub that is to be asked now to tell of changes: one that is new, or was asked long enough ago."""
+        if answer.status != 304:
+            found = None if self.by_link else websub.discover(answer)
+            hub, topic = (found.url, found.topic) if found else (None, None)
+            if (hub, topic) != (self.hub, self.topic):
+                self.hub, self.topic, self.hub_asked, self.hub_took = hub, topic, None, False
+        if self.hub is None or self.topic is None:
+            return None
+        rest = websub.RENEWED_AFTER if self.hub_took else websub.RETRIED_AFTER
+        due = self.hub_asked is None or at >= datetime.fromtimestamp(self.hub_asked, UTC) + rest
+        return Hub(self.hub, self.topic) if due else None
+
+    def asked_hub(self, at: datetime, *, took: bool) -> None:
+        """Notes that the hub was asked."""
+        self.hub_asked, self.hub_took = int(at.timestamp()), took
 
     def conditions(self) -> dict[str, str]:
         """The headers that ask for the feed only if it changed. Not while a part of it is still to be handed on."""
@@ -147,7 +177,7 @@ class FeedMemory:
         self.seen = now_seen | dict([pair for pair in self.seen.items() if pair[0] not in now_seen][:room])
         self.rhythm_s = _rhythm(feed)
         fresh.sort(key=lambda mention: mention.edited_at or mention.published_at)
-        return Page(tuple(fresh), self.cursor(), self.pending, tuple(skipped), self.rhythm)
+        return Page(tuple(fresh), self.cursor(), self.pending, tuple(skipped), self.pause)
 
 
 def _shares_ids(items: Sequence[FeedItem]) -> bool:

@@ -1,12 +1,14 @@
-"""Replies on their way, each by itself: one that hangs delays no other, and a network that hangs takes only its own places.
+"""Replies and moderations on their way, each by itself: one that hangs delays no other, and a network that hangs takes only its
+own places.
 
-Which reply is whose is known by its lease, which is renewed for as long as somebody works on it.
+Which of them is whose is known by its lease, which is renewed for as long as somebody works on it.
 """
 
 import asyncio
 import contextlib
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from typing import Literal
 from uuid import UUID
 
 from shared.kit import logging
@@ -18,22 +20,23 @@ from shared.store.work import Claim
 log = logging.get(__name__)
 
 OF_A_TYPE = 8
-"""How many replies of one channel type are on their way at once."""
+"""How many of one channel type are on their way at once."""
 AT_ONCE = 64
 """How many of all types together."""
 RENEW_S = 3.0
 
 Act = Callable[[Claim, UUID, UUID, int], Awaitable[None]]
-"""Does one piece of work: (its claim, the work's id, the reply's id, its attempts)."""
+"""Does one piece of work: (its claim, the work's id, the id of what is carried, its attempts)."""
 
 
 class InFlight:
-    """One kind of work on replies, of all workspaces. What is due is claimed as places free up, the oldest of each workspace
-    first; replies of a channel type that has all its places taken stay in the queue, for other processes too."""
+    """One kind of work on replies, or on moderations, of all workspaces. What is due is claimed as places free up, the oldest of
+    each workspace first; what goes by a channel type that has all its places taken stays in the queue, for other processes too."""
 
-    def __init__(self, database: Database, kind: str, act: Act) -> None:
+    def __init__(self, database: Database, kind: str, act: Act, of: Literal["reply", "moderation"] = "reply") -> None:
         self._database = database
         self._kind = kind
+        self._of = of
         self._act = act
         self._going: set[asyncio.Task[None]] = set()
         self._by_type: Counter[str] = Counter()
@@ -71,7 +74,7 @@ class InFlight:
         return began
 
     async def _claim(self, session: WriteSession, workspace_id: UUID) -> list[tuple[Claim, str]]:
-        """What of a workspace is due and has a place: each reply with a claim of its own, and its channel's type."""
+        """What of a workspace is due and has a place: each with a claim of its own, and its channel's type."""
         taken: list[tuple[Claim, str]] = []
         while True:
             counts = self._by_type + Counter(channel_type for _, channel_type in taken)
@@ -82,7 +85,8 @@ class InFlight:
                 OF_A_TYPE,
                 *(OF_A_TYPE - count for count in counts.values() if count < OF_A_TYPE),
             )
-            claimed = await work.claim_replies(session, workspace_id, self._kind, room, full) if room > 0 else []
+            claim = work.claim_replies if self._of == "reply" else work.claim_moderations
+            claimed = await claim(session, workspace_id, self._kind, room, full) if room > 0 else []
             if not claimed:
                 return taken
             taken += claimed
@@ -102,16 +106,16 @@ class InFlight:
             self._freed()  # there may be one that waited for this place
 
     async def _carry(self, claim: Claim) -> None:
-        """Does one reply's work. What goes wrong is logged; its lease then ends by itself, and the work is due again."""
+        """Does one piece of work. What goes wrong is logged; its lease then ends by itself, and the work is due again."""
         keeper = asyncio.create_task(self._keep(claim))
-        (work_id, reply_id, attempts) = claim.works[0]
+        (work_id, subject_id, attempts) = claim.works[0]
         try:
-            await self._act(claim, work_id, reply_id, attempts)
+            await self._act(claim, work_id, subject_id, attempts)
         except Exception as wrong:
             if postgres_went(wrong):
                 log.warning("postgres is away", kind=self._kind, error=type(wrong).__name__)
             else:
-                log.exception("work failed", kind=self._kind, reply_id=str(reply_id))
+                log.exception("work failed", kind=self._kind, subject_id=str(subject_id))
         finally:
             keeper.cancel()
 

@@ -62,7 +62,9 @@ def _clean(value: Any, depth: int = 0) -> Any:
     """The value with every text in it cleaned."""
     if isinstance(value, str):
         return cleaned(value)
-    if not isinstance(value, dict | list):
+    if isinstance(value, BaseModel):  # an author or media that a channel made
+        value = {name: getattr(value, name) for name in value.model_fields_set}
+    if not isinstance(value, dict | list | tuple):
         return value
     if depth > DEEPEST:
         raise ValueError("something is nested too deeply")

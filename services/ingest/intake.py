@@ -12,6 +12,7 @@ from uuid import UUID
 
 import orjson
 
+from services.ingest import echoes
 from services.ingest.incoming_mention import IncomingMention
 from shared import outbox
 from shared.kit import clock, ids
@@ -34,13 +35,14 @@ _HANDLE = re.compile(r"(?<!\w)@\w[\w.-]*")
 @dataclass(frozen=True, slots=True)
 class Source:
     """The channel that mentions come in by. `scope` sets apart ids that are unique only within it (a page, a site): empty
-    where the venue's ids are unique everywhere. `own_handles` are the brand's accounts, folded: their posts are
-    no mentions. `rules` say what may be answered there."""
+    where the venue's ids are unique everywhere. `own_handles` are the brand's accounts, folded, and `own_accounts` the ids (and
+    folded handles) that the channel itself posts with: their posts are no mentions. `rules` say what may be answered there."""
 
     channel_id: UUID
     channel_type: str
     scope: str = ""
     own_handles: frozenset[str] = frozenset()
+    own_accounts: frozenset[str] = frozenset()
     rules: ReplyRules = NO_ANSWERS
 
 
@@ -72,13 +74,13 @@ async def take_in(
     latest: dict[str, IncomingMention] = {}
     for one in sent:  # the last word on a post counts; earlier ones in the same page are its repeats
         former = latest.get(one.external_id)
-        if former is None or (one.edited_at or one.deleted_at or one.published_at) >= (
-            former.edited_at or former.published_at
-        ):
+        if former is None or _outdates(one, former):
             latest[one.external_id] = one
     page = list(latest.values())
-    if source.own_handles:
-        page = [one for one in page if not _own(one, source)]
+    if source.own_handles or source.own_accounts:
+        own = {one.external_id: one for one in page if _own(one, source)}
+        page = [one for one in page if one.external_id not in own]
+        await echoes.settle(session, workspace_id, source.channel_id, list(own.values()))
     ours = await _own_replies(session, workspace_id, source, page)
     page = [one for one in page if one.external_id not in ours]
     writers = await authors.upsert_many(session, workspace_id, source.channel_type, _seen(page))
@@ -89,7 +91,7 @@ async def take_in(
     story: list[Fact] = [
         facts.MentionReceived(subject_id=row.id, priority=URGENT_FIRST if row.visibility == PRIVATE else priority)
         for row in rows
-        if row.id in new
+        if row.id in new and row.deleted_at is None  # what was gone before it came is a tombstone, and no news
     ]
     updated = 0
     if len(new) < len(rows):
@@ -112,10 +114,21 @@ async def take_in(
     return taken
 
 
+def _outdates(one: IncomingMention, former: IncomingMention) -> bool:
+    """Whether of two versions in one page this is the later. What is deleted stays so, in whichever order they come."""
+    if (one.deleted_at is None) != (former.deleted_at is None):
+        return one.deleted_at is not None
+    return (one.edited_at or one.published_at) >= (former.edited_at or former.published_at)
+
+
 def _own(one: IncomingMention, source: Source) -> bool:
     """Whether the brand itself wrote it: counted as filtered, never a mention."""
-    handle = authors.fold(one.author.handle) if one.author else None
-    return handle is not None and handle in source.own_handles
+    if one.author is None:
+        return False
+    handle = authors.fold(one.author.handle)
+    if handle is not None and (handle in source.own_handles or handle in source.own_accounts):
+        return True
+    return one.author.external_id is not None and one.author.external_id in source.own_accounts
 
 
 async def _own_replies(
@@ -201,9 +214,10 @@ class _Answers:
 
 def _names_us(one: IncomingMention, source: Source) -> bool:
     """Whether its author named one of our accounts, which is what some venues ask before we may answer."""
-    if not source.own_handles or "@" not in one.text:
+    if "@" not in one.text or not (source.own_handles or source.own_accounts):
         return False
-    return any(authors.fold(word) in source.own_handles for word in _HANDLE.findall(one.text))
+    named = {authors.fold(word) for word in _HANDLE.findall(one.text)}
+    return not named.isdisjoint(source.own_handles) or not named.isdisjoint(source.own_accounts)
 
 
 def _root(one: IncomingMention) -> str | None:

@@ -1,15 +1,18 @@
 """A stored channel, made ready to work: its secrets opened, its rules and its source of mentions known."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import orjson
 
 from services.ingest import catalog
 from services.ingest.channel import Channel as Network
-from services.ingest.channel import ChannelBroken, HttpClient
+from services.ingest.channel import ChannelBroken, HttpClient, KnowsItself
 from services.ingest.intake import Source
+from services.ingest.pacing import Pacer
 from shared.kit.database import WriteSession
 from shared.kit.errors import WebcareError
 from shared.kit.secrets import Vault
@@ -20,21 +23,29 @@ from shared.store import channel as store
 
 @dataclass(frozen=True, slots=True)
 class Opener:
-    """Opens channels. `http` judges every address; `data_dir` is where channels may keep files, each workspace's apart."""
+    """Opens channels. `http` judges every address; `data_dir` is where channels may keep files, each workspace's apart; `pacer`
+    keeps the pace that a network allows a credential."""
 
     vault: Vault
     http: HttpClient
     data_dir: Path
+    pacer: Pacer = field(default_factory=Pacer)
 
     def network(self, channel: Channel) -> Network:
         """The network behind a channel. Raises ChannelBroken where what is stored no longer fits its type, or cannot be read."""
         folder = workspace_folder(self.data_dir, channel.workspace_id)
         try:
-            return catalog.open_channel(
-                channel.type, channel.settings, self._secrets(channel), self.http, data_dir=folder
-            )
+            secrets = self._secrets(channel)
+            return self.unsaved(channel.type, channel.settings, secrets, folder)
         except WebcareError as wrong:  # sealed with another secret key, or of a type that is no longer there
             raise ChannelBroken(str(wrong)) from wrong
+
+    def unsaved(self, type_: str, settings: Mapping[str, Any], secrets: Mapping[str, str], folder: Path) -> Network:
+        """The network behind settings and secrets that need not be stored. Raises ChannelBroken, and Invalid for a type that is not
+        there."""
+        pace = getattr(catalog.load(type_), "pace", None)
+        http = self.pacer.client(self.http, type_, secrets, pace)
+        return catalog.open_channel(type_, settings, secrets, http, data_dir=folder)
 
     def _secrets(self, channel: Channel) -> dict[str, str]:
         if channel.secrets is None:
@@ -58,5 +69,6 @@ async def source_of(session: WriteSession, channel: Channel, network: Network) -
         channel_type=channel.type,
         scope=str(channel.id) if own else "",
         own_handles=await store.own_handles(session, channel.workspace_id),
+        own_accounts=network.own_accounts() if isinstance(network, KnowsItself) else frozenset(),
         rules=network.reply_rules,
     )

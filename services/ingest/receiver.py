@@ -13,8 +13,17 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from services.ingest import catalog
-from services.ingest.channel import ChannelBroken, NotGenuine, Push, ReceivesPushes, SkipThis
+from services.ingest import catalog, pages
+from services.ingest.channel import (
+    AnswersHooks,
+    ChannelBroken,
+    NotGenuine,
+    PagesByCursor,
+    Push,
+    ReceivesPushes,
+    SkipThis,
+    Streams,
+)
 from services.ingest.channels.push import split_body
 from services.ingest.incoming_mention import IncomingMention, Rejected, cleaned, read_mentions
 from services.ingest.intake import Source, take_in
@@ -102,7 +111,8 @@ class Receiver:
         return Response(answer.body(), 202, media_type="application/json")
 
     async def hook(self, request: Request) -> Response:
-        """POST /v1/hooks/{channel_id}: a network's push. A repeat of a delivery changes nothing, as its mentions are known."""
+        """GET and POST /v1/hooks/{channel_id}: a network's push, or what it asks of our hook (a challenge, a ping), which is answered
+        and changes nothing. A repeat of a delivery changes nothing either, as its mentions are known."""
         request.scope[ROUTE] = "/v1/hooks/{channel_id}"
         channel, network = await self._channel_of_hook(request.path_params["channel_id"])
         push = Push(
@@ -113,6 +123,10 @@ class Receiver:
         )
         now = clock.now()
         try:
+            if isinstance(network, AnswersHooks) and (asked := network.answer_hook(push, now)) is not None:
+                return Response(asked.body, asked.status, {"content-type": asked.content_type})
+            if not _takes_deliveries(network):
+                raise NotGenuine("Nothing is delivered to this hook.")
             delivery = network.verify(push, now)
             page = network.read_push(push, now)
         except NotGenuine as wrong:
@@ -120,16 +134,11 @@ class Receiver:
         except SkipThis as unreadable:
             raise Malformed(str(unreadable)) from unreadable
         async with self._database.write(channel.workspace_id) as session:
-            taken = await take_in(
-                session, channel.workspace_id, await source_of(session, channel, network),
-                page.mentions, rejected=len(page.skipped),
-            )  # fmt: skip
+            taken = await pages.enter(session, channel, network, page, gaps=page.gaps)
         log.info("a push came in", channel_id=str(channel.id), delivery=delivery[:64], stored=taken.stored)
         refused = tuple(
             Rejected(one.index, one.code, one.reason) for one in page.skipped if one.index is not None
         )  # a network that does not count what it sends is told of none; the ledger and the log know them
-        for one in page.skipped:
-            log.info("an item was refused", channel_id=str(channel.id), external_id=one.external_id, reason=one.reason)
         answer = Answer(taken.stored + taken.updated, taken.duplicate, taken.updated, taken.filtered, refused)
         return Response(answer.body(), 202, media_type="application/json")
 
@@ -161,7 +170,7 @@ class Receiver:
             network = self._opener.network(channel)
         except ChannelBroken as broken:
             raise Conflict(str(broken)) from broken
-        if not isinstance(network, ReceivesPushes):
+        if not isinstance(network, ReceivesPushes | AnswersHooks):
             raise NotFound("There is no such hook.")
         return channel, network
 
@@ -225,8 +234,8 @@ class Receiver:
             except ChannelBroken as wrong:
                 doors[channel.id] = Shut(BROKEN_CHANNEL, str(wrong))
                 continue
-            if not isinstance(network, ReceivesPushes):
-                pushed = await channels.names_of_types(session, workspace_id, catalog.types_with("push"), MOST_NAMED)
+            if not isinstance(network, ReceivesPushes) or isinstance(network, PagesByCursor | Streams):
+                pushed = await channels.names_of_types(session, workspace_id, _only_pushed(), MOST_NAMED)
                 doors[channel.id] = Shut(PULLING_CHANNEL, _not_pushed(channel, pushed))
             elif channel.status != "active":
                 doors[channel.id] = Shut(PAUSED_CHANNEL, _paused(channel))
@@ -239,6 +248,16 @@ def _channel_name(item: Any) -> str | None:
     """The channel that a refused item names, if it can be read that far."""
     name = item.get("channel") if isinstance(item, dict) else None
     return cleaned(name).strip() if isinstance(name, str) else None
+
+
+def _takes_deliveries(network: Any) -> bool:
+    return isinstance(network, ReceivesPushes)
+
+
+def _only_pushed() -> list[str]:
+    """The types whose channels fetch nothing themselves: to these, mentions are pushed."""
+    fetching = {*catalog.types_with("pages"), *catalog.types_with("stream")}
+    return [type_ for type_ in catalog.types_with("push") if type_ not in fetching]
 
 
 def _which(name: str | None) -> str:

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from services.ingest.channel import (
     AskForNewCredential,
+    BudgetSpent,
     ChannelBroken,
     ChannelError,
     OutcomeUnknown,
@@ -25,6 +26,8 @@ from services.ingest.channel import (
 )
 from services.ingest.in_flight import InFlight
 from services.ingest.opening import Opener
+from services.ingest.reply_window import still_taken
+from services.ingest.spending import within_budget
 from shared.acts import replies as acts
 from shared.kit import clock, logging
 from shared.kit.database import Database
@@ -32,10 +35,9 @@ from shared.kit.errors import NotFound
 from shared.kit.jobs import Wakeups
 from shared.models import facts
 from shared.models.reply import Reply, ReplyState
-from shared.models.reply_rules import ReplyAnswer
 from shared.store import channel as channels
+from shared.store import channel_spend, work
 from shared.store import reply as store
-from shared.store import work
 from shared.store.work import Claim
 
 log = logging.get(__name__)
@@ -123,23 +125,28 @@ class Sender:
         channel = await channels.get(session, reply.workspace_id, reply.channel_id)
         if channel is None or channel.status != "active":
             raise ChannelBroken("The channel is paused or gone; the answer cannot be carried.")
-        context = await store.sending_context(session, reply.workspace_id, reply.id)
         private = reply.visibility == "private"
         network = self._opener.network(channel)
         able = isinstance(network, RepliesPrivately) if private else isinstance(network, RepliesPublicly)
         if not able:
             raise SkipThis(f"A {channel.type} channel carries no {reply.visibility} answers.")
-        if context["rules"] and not asking:
-            answer = ReplyAnswer.model_validate(context["rules"])
-            way = answer.private if private else answer.public
-            if not way.open_at(clock.now()):
-                raise SkipThis(way.detail or "The time in which this venue takes an answer is over.")
+        way = network.reply_rules.private if private else network.reply_rules.public
+        if way is not None and way.once and not asking:
+            await store.alone(session, reply)
+        context = await store.sending_context(session, reply.workspace_id, reply.id)
         if context["mention_external_id"] is None:
             raise SkipThis("There is no mention left to answer.")
+        if not asking:
+            still_taken(context, network.reply_rules, private=private)
+            try:
+                await within_budget(session, channel)
+            except BudgetSpent as spent:
+                raise SkipThis(str(spent)) from spent
         outgoing = OutgoingReply(
             text=reply.said(), token=str(reply.id), in_reply_to=context["mention_external_id"],
             thread_id=context["root_external_id"], author_external_id=context["author_external_id"],
-            author_handle=context["author_handle"],
+            author_handle=context["author_handle"], kind=context["kind"], title=context["title"],
+            permalink=context["permalink"], raw=None if context["raw"] is None else bytes(context["raw"]),
         )  # fmt: skip
         return Errand(reply.id, attempt, private, outgoing, network)
 
@@ -243,6 +250,7 @@ class Sender:
 
 
 async def _sent(session: Any, reply: Reply, sent: Sent, *, settled_by: str | None = None) -> None:
+    await channel_spend.add(session, reply.workspace_id, reply.channel_id, sent.cost, clock.now())
     await acts.sent(
         session, reply, at=sent.sent_at, external_id=sent.external_id, permalink=sent.permalink, settled_by=settled_by
     )

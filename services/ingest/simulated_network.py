@@ -17,12 +17,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from services.ingest.played_venues import Played
 from services.ingest.simulated_venue import AcceptedReply, Venue
 from shared.kit import clock
+from shared.models.mention import MentionKind
 from shared.models.reply_rules import Answerable, ReplyWay
 from shared.rules.reply_length import over_by
 
 ADDRESS = "http://venue.invalid"  # never resolved: the transport answers
 
-Operation = Literal["page", "reply", "read_back"]
+Operation = Literal["page", "reply", "read_back", "moderate"]
 What = Literal[
     "slow",
     "refuse_connection",
@@ -37,6 +38,12 @@ What = Literal[
     "garbage",
     "cut_off_answer",
 ]
+_OPERATIONS: Mapping[tuple[str, str], Operation] = {
+    ("GET", "/posts"): "page",
+    ("POST", "/replies"): "reply",
+    ("GET", "/replies"): "read_back",
+    ("POST", "/moderation"): "moderate",
+}
 _BEFORE: Mapping[str, type[httpx.TransportError]] = {
     "refuse_connection": httpx.ConnectError,
     "cut_before_accept": httpx.RemoteProtocolError,
@@ -54,7 +61,7 @@ class Fault(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    on: Operation = Field(description="Reading a page, posting a reply, or looking a reply up.")
+    on: Operation = Field(description="Reading a page, posting a reply, looking a reply up, or moderating.")
     what: What = Field(description="before_accept and after_accept: whether the venue took it when it went wrong.")
     percent: float = Field(default=0, ge=0, le=100)
     calls: tuple[int, ...] = ()
@@ -64,7 +71,8 @@ class Fault(BaseModel):
 
 
 class SimulatedNetwork(httpx.AsyncBaseTransport):
-    """Answers as a venue's API: `GET /posts?after=&limit=&since=`, `POST /replies`, `GET /replies?in_reply_to=`."""
+    """Answers as a venue's API: `GET /posts?after=&limit=&since=`, `POST /replies`, `GET /replies?in_reply_to=`,
+    `POST /moderation`."""
 
     def __init__(
         self,
@@ -91,9 +99,9 @@ class SimulatedNetwork(httpx.AsyncBaseTransport):
         """One call, in a thread, because the venue's file blocks."""
         content = await request.aread()
         query = dict(request.url.params)
-        operation: Operation = "page" if request.url.path == "/posts" else "reply" if content else "read_back"
+        operation = _OPERATIONS[request.method, request.url.path]
         body: dict[str, Any] = orjson.loads(content) if content else {}
-        fault = await asyncio.to_thread(self._draw, operation, str(body.get("in_reply_to", "")))
+        fault = await asyncio.to_thread(self._draw, operation, str(body.get("in_reply_to", body.get("id", ""))))
         what = fault.what if fault else ""
         if fault and what == "slow":
             await asyncio.sleep(fault.seconds)
@@ -108,6 +116,8 @@ class SimulatedNetwork(httpx.AsyncBaseTransport):
         elif operation == "reply":
             token = request.headers.get("idempotency-key")
             answer = await asyncio.to_thread(self._take, body, token if self._knows_tokens else None)
+        elif operation == "moderate":
+            answer = await asyncio.to_thread(self._moderate, body)
         else:
             answer = await asyncio.to_thread(self._sent, query)
         return _on_the_way_back(answer, what, request)
@@ -185,8 +195,26 @@ class SimulatedNetwork(httpx.AsyncBaseTransport):
     def _sent(self, query: Mapping[str, str]) -> httpx.Response:
         if not self._shows_replies:
             return httpx.Response(404, json={"error": "this venue does not show what was posted"})
-        found = [_shown(reply) for reply in self._venue.replies(query["in_reply_to"]) if not reply.replaced]
+        taken = [reply for reply in self._venue.replies(query["in_reply_to"]) if not reply.replaced]
+        found = [_shown(reply) for reply in taken if not self._venue.is_deleted(reply.id)]
         return httpx.Response(200, json={"replies": found})
+
+    def _moderate(self, body: Mapping[str, Any]) -> httpx.Response:
+        """Hides, shows, takes a report or a dispute, or deletes a reply; doing again what is done changes nothing."""
+        action, subject = str(body["action"]), str(body["id"])
+        if action == "delete_reply":
+            if subject not in {reply.id for reply in self._venue.replies()}:
+                return httpx.Response(404, json={"error": "there is no such reply"})
+            if self._venue.find(subject):  # as it came back among the posts
+                self._venue.delete(subject)
+        else:
+            post = self._venue.find(subject)
+            if post is None or post.get("deleted_at"):
+                return httpx.Response(404, json={"error": "there is no such post"})
+            if action == "dispute" and (post.get("kind") or self._played.kind.value) != MentionKind.REVIEW.value:
+                return httpx.Response(422, json={"error": "only a review can be disputed"})
+        self._venue.moderate(action, subject, str(body.get("reason", "")))
+        return httpx.Response(200, json={"done": action})
 
 
 _REFUSALS = {"server_error": 503, "too_many_requests": 429, "bad_credential": 401}

@@ -24,6 +24,9 @@ CREATE TABLE IF NOT EXISTS reply (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, token TEXT UNIQUE, in_reply_to TEXT NOT NULL, text TEXT NOT NULL,
     private INTEGER NOT NULL, accepted_at TEXT NOT NULL, replaced INTEGER NOT NULL DEFAULT 0
 );
+CREATE TABLE IF NOT EXISTS moderated (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, action TEXT NOT NULL, subject TEXT NOT NULL, reason TEXT NOT NULL, at TEXT NOT NULL
+);
 CREATE TABLE IF NOT EXISTS call (operation TEXT NOT NULL, key TEXT NOT NULL, times INTEGER NOT NULL,
     PRIMARY KEY (operation, key)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS played (step INTEGER PRIMARY KEY);
@@ -42,6 +45,17 @@ class AcceptedReply:
     accepted_at: datetime
     token: str | None
     replaced: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Moderated:
+    """Something that was asked of the venue and that it did, in the order in which it did it: hide, unhide, report or dispute of
+    the post `subject`, delete_reply of the reply."""
+
+    action: str
+    subject: str
+    reason: str
+    at: datetime
 
 
 @cache
@@ -120,7 +134,7 @@ class Venue:
 
     def has_reply(self, post_id: str, *, private: bool) -> bool:
         """Whether a reply of ours stands there."""
-        return any(reply.private == private for reply in self.replies(post_id))
+        return any(reply.private == private and not self.is_deleted(reply.id) for reply in self.replies(post_id))
 
     def posts_by(self, author_id: str) -> list[dict[str, Any]]:
         """What an author posted, oldest first."""
@@ -161,6 +175,32 @@ class Venue:
                 "SELECT * FROM reply WHERE ?1 IS NULL OR in_reply_to = ?1 ORDER BY seq", (in_reply_to,)
             ).fetchall()
         return [_reply(row) for row in rows]
+
+    # ---------------------------------------------------------------- what we ask about what stands there
+
+    def moderate(self, action: str, subject: str, reason: str = "") -> None:
+        """Does what is asked, and keeps that it was asked: the ground truth, each time it was."""
+        with self._open() as db:
+            row = (action, subject, reason, clock.now().isoformat())
+            db.execute("INSERT INTO moderated (action, subject, reason, at) VALUES (?, ?, ?, ?)", row)
+
+    def moderated(self, subject: str | None = None) -> list[Moderated]:
+        """Everything that was asked and done (about one post or reply), in order."""
+        with self._open() as db:
+            rows = db.execute(
+                "SELECT action, subject, reason, at FROM moderated WHERE ?1 IS NULL OR subject = ?1 ORDER BY seq",
+                (subject,),
+            ).fetchall()
+        return [Moderated(action, about, reason, datetime.fromisoformat(at)) for action, about, reason, at in rows]
+
+    def is_hidden(self, post_id: str) -> bool:
+        """Whether a post is hidden as things stand."""
+        last = [one.action for one in self.moderated(post_id) if one.action in ("hide", "unhide")][-1:]
+        return last == ["hide"]
+
+    def is_deleted(self, reply_id: str) -> bool:
+        """Whether a reply of ours was taken away again."""
+        return any(one.action == "delete_reply" for one in self.moderated(reply_id))
 
     # ---------------------------------------------------------------- what the network remembers of itself
 

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from services.local.commands import files, internal, listening, machine, process, report, workspaces
+from services.local.commands import channels, files, internal, listening, machine, process, report, workspaces
 from services.local.trouble import LocalTrouble, no_postgres
 
 app = typer.Typer(
@@ -34,6 +34,7 @@ app.command()(listening.watch)
 app.command("import")(files.import_mentions)
 app.command()(files.analyse)
 app.command()(report.report)
+app.add_typer(channels.channel, name="channel")
 app.add_typer(workspaces.workspace, name="workspace")
 app.add_typer(workspaces.key, name="key")
 app.add_typer(internal.internal, name="internal")

@@ -187,6 +187,13 @@ def home_of(settings: Settings) -> Path:
     return settings.data_dir.expanduser().absolute()
 
 
+def secret_of(settings: Settings) -> str:
+    """The installation's secret as far as it is there already; nothing before the first start."""
+    file = home_of(settings) / "secret_key"
+    kept = file.read_text(encoding="utf-8").strip() if file.exists() else ""
+    return settings.secret_key.get_secret_value() or kept
+
+
 def make_home(home: Path) -> None:
     """Makes the data folder. Raises LocalTrouble where that cannot be."""
     try:

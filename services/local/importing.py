@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 from uuid import UUID
 
 from services.api.desk import channels
@@ -14,6 +15,7 @@ from services.ingest.incoming_mention import IncomingMention, Rejected, read_men
 from services.ingest.intake import BULK, take_in
 from services.ingest.opening import Opener, source_of
 from services.ingest.worker import folder_of, publish_types
+from services.local.mapping import FileMapping
 from services.local.mention_files import Item, MentionFile, Unreadable
 from services.local.operator import desk_of
 from shared.kit.http import HttpClient
@@ -22,6 +24,7 @@ from shared.kit.settings import Settings
 from shared.models.channel import Channel
 from shared.store import named
 
+JsonObject = dict[str, Any]
 BATCH = 1_000
 """Mentions in one transaction."""
 USUAL_CHANNEL = "import"
@@ -46,10 +49,17 @@ class Imported:
 
 
 async def import_file(
-    source: MentionFile, settings: Settings, *, workspace: str, channel: str | None, progress: Callable[[int], None]
+    source: MentionFile,
+    settings: Settings,
+    *,
+    workspace: str,
+    channel: str | None,
+    progress: Callable[[int], None],
+    mapping: FileMapping | None = None,
 ) -> Imported:
     """Takes a whole file in, a transaction for each BATCH of one channel. `channel` is a name or an id and holds for
-    all lines; without it each line's own counts, and `import` where it has none. A push channel of a new name is made.
+    all lines; without it the mapping's counts, or each line's own, and `import` where it has none. A push channel of a new
+    name is made.
     Raises LocalTrouble and WebcareError; what was committed before stays, and is a duplicate the next time."""
     found = Imported()
     http = HttpClient(settings.allowed_networks)
@@ -57,11 +67,11 @@ async def import_file(
         async with desk_of(settings, workspace, "import") as desk:
             await publish_types(desk.database)
             intake = _Intake(desk, Opener(desk.vault, http, folder_of(settings)), found)
-            items = source.items()
+            items = mapped(source, mapping)
             while batch := list(itertools.islice(items, BATCH)):
                 groups: dict[str, list[Item]] = {}
                 for item in batch:
-                    groups.setdefault(channel or _channel_of(item), []).append(item)
+                    groups.setdefault(channel or channel_of(item, mapping), []).append(item)
                 for name, group in groups.items():
                     await intake.take(name, group)
                 progress(batch[-1].position)
@@ -108,9 +118,31 @@ class _Intake:
         return self._channels[name]
 
 
-def _channel_of(item: Item) -> str:
+def mapped(source: MentionFile, mapping: FileMapping | None) -> Iterator[Item]:
+    """What stands in the file, as the fields of mentions."""
+    for item in source.items():
+        if mapping is None or isinstance(item.content, Unreadable):
+            yield item
+        else:
+            yield Item(item.line, mapping.mention(item.content), item.position)
+
+
+def channel_of(item: Item, mapping: FileMapping | None = None) -> str:
+    """The name of the channel that an item is for, where none was named for all."""
     given = item.content.get("channel") if isinstance(item.content, dict) else None
-    return given.strip() if isinstance(given, str) and given.strip() else USUAL_CHANNEL
+    named = given.strip() if isinstance(given, str) else ""
+    return named or (mapping.channel if mapping else None) or USUAL_CHANNEL
+
+
+def previewed(items: Iterable[Item], channel: str | None, mapping: FileMapping | None) -> Iterator[JsonObject | str]:
+    """What would be taken in, as `POST /v1/mentions` takes it, without the payloads; a sentence for what would not."""
+    for item in items:
+        good, bad = read_mentions([_readable(0, item)])
+        for one in bad:
+            yield f"Line {item.line}: {one.detail}"
+        for _, mention in good:
+            said = mention.model_dump(mode="json", exclude_defaults=True, exclude={"raw", "channel"})
+            yield {"channel": channel or channel_of(item, mapping), **said}
 
 
 def _readable(place: int, item: Item) -> object:

@@ -1,4 +1,5 @@
-"""Reads mentions out of files: JSON lines or CSV, plain or gzipped, one item after the other, however large the file.
+"""Reads mentions out of files: JSON lines or CSV, plain or gzipped, one item after the other, however large the file; or a
+JSON document with a list in it, which is held whole.
 
 A CSV's columns are the fields of an IncomingMention; a dot goes a level down (`author.handle`, `engagement.likes`).
 """
@@ -21,6 +22,8 @@ from services.local.trouble import LocalTrouble
 
 LONGEST_LINE = 4_000_000
 """Bytes; longer than any mention that would be taken."""
+LARGEST_DOCUMENT = 100_000_000
+"""Bytes of a JSON document, unpacked: it is read whole, unlike JSON lines."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,8 @@ class Unreadable:
 
 @dataclass(frozen=True)
 class Item:
-    """What stood in a line: `content` as read, `line` counted from 1, `position` the bytes of the file read so far."""
+    """What stood in a line: `content` as read, `line` counted from 1 (in a JSON document, the place in its list), `position`
+    the bytes of the file read so far."""
 
     line: int
     content: dict[str, Any] | Unreadable
@@ -40,10 +44,12 @@ class Item:
 
 
 class MentionFile:
-    """A file of mentions. `size` is in bytes, as it lies on the disk."""
+    """A file of mentions. `size` is in bytes, as it lies on the disk; `within` is where the list stands in a JSON document,
+    with a dot to go a level down."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, within: str | None = None) -> None:
         self.path = path
+        self._within = within
         try:
             self.size = path.stat().st_size
             with path.open("rb") as file:
@@ -52,12 +58,16 @@ class MentionFile:
             raise LocalTrouble(f"{path} cannot be read: {error.strerror}.") from error
         names = [suffix.lower() for suffix in path.suffixes]
         self._is_csv = ".csv" in names or ".tsv" in names
+        self._is_document = [name for name in names if name != ".gz"][-1:] == [".json"]
         self._delimiter = "\t" if ".tsv" in names else ""
 
     def items(self) -> Iterator[Item]:
         """What stands in the file. Raises LocalTrouble where the file itself is broken."""
         with self._opened() as (content, raw):
-            yield from self._rows(content, raw) if self._is_csv else self._lines(content, raw)
+            if self._is_document:
+                yield from self._document(content, raw)
+            else:
+                yield from self._rows(content, raw) if self._is_csv else self._lines(content, raw)
 
     def lines(self, progress: Callable[[int], None]) -> Iterator[bytes]:
         """The file's lines as they are, unpacked; `progress` is told the bytes of the file read so far."""
@@ -92,6 +102,27 @@ class MentionFile:
                 if number == 1:
                     text = text.removeprefix(b"\xef\xbb\xbf")
                 yield Item(number, _object(text), raw.tell())
+
+    def _document(self, content: BinaryIO, raw: BinaryIO) -> Iterator[Item]:
+        whole = content.read(LARGEST_DOCUMENT + 1)
+        if len(whole) > LARGEST_DOCUMENT:
+            raise LocalTrouble(
+                f"{self.path} is larger than {LARGEST_DOCUMENT:,} bytes. Write one object a line, and name it .jsonl."
+            )
+        try:
+            found = json.loads(whole.removeprefix(b"\xef\xbb\xbf"))
+        except (ValueError, RecursionError):
+            yield from self._lines(io.BytesIO(whole), raw)  # JSON lines are often named so too
+            return
+        for part in self._within.split(".") if self._within and not isinstance(found, list) else ():
+            found = found.get(part) if isinstance(found, dict) else None
+        if isinstance(found, dict):
+            found = [found]
+        if not isinstance(found, list):
+            raise LocalTrouble(f"{self.path} holds no list{f' at {self._within}' if self._within else ''}.")
+        for number, one in enumerate(found, 1):
+            said = one if isinstance(one, dict) else Unreadable("is not a JSON object")
+            yield Item(number, said, self.size * number // len(found))
 
     def _rows(self, content: BinaryIO, raw: BinaryIO) -> Iterator[Item]:
         text = io.TextIOWrapper(content, encoding="utf-8-sig", errors="replace", newline="")

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 from uuid import UUID
+
+import orjson
 
 from services.api.desk import workspaces
 from services.api.desk.desk import Actor, Desk
 from services.local.trouble import LocalTrouble
 from shared.kit.database import Database
 from shared.kit.jobs import Nudger
+from shared.kit.pages import LARGEST_PAGE, Page
 from shared.kit.secrets import Vault
 from shared.kit.settings import Settings
 from shared.models.workspace import Role
@@ -61,3 +65,15 @@ def desk_in(database: Database, settings: Settings, workspace_id: UUID) -> Desk:
         vault=Vault(settings.secret_key.get_secret_value()),
         settings=settings,
     )
+
+
+async def all_of(desk: Desk, noun: str) -> list[dict[str, Any]]:
+    """All of a noun, as its list shows them."""
+    found: list[dict[str, Any]] = []
+    cursor: str | None = None
+    while True:
+        page = await desk.page(noun, Page.of(LARGEST_PAGE, cursor))
+        found += orjson.loads(page.data)
+        cursor = page.next_cursor
+        if cursor is None:
+            return found

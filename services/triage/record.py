@@ -59,7 +59,7 @@ async def quarantine(session: WriteSession, claim: Claim, subject: UUID, reason:
     await work.done(session, claim)
 
 
-def _is_new(row: Mapping[str, Any]) -> bool:
+def _is_new(row: asyncpg.Record) -> bool:
     """Whether a mention may open a conversation: it is in none, and nobody has set it aside."""
     return row["already_in"] is None and not row["set_aside"]
 

@@ -7,18 +7,24 @@ no answer is read beyond its limit, and an error says the one thing a caller mus
 import asyncio
 import ssl
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping
+from contextlib import asynccontextmanager
+from copy import copy
 from dataclasses import dataclass
 from datetime import UTC, timedelta
 from email.utils import parsedate_to_datetime
+from ipaddress import ip_address
 from typing import Any, cast
 
 import httpx
 import orjson
 
 from shared.kit import clock
-from shared.kit.addresses import FEEDS, AddressGuard, AddressRefused, Network, Resolver, read_url
+from shared.kit.addresses import FEEDS, AddressGuard, AddressRefused, Network, Resolver, read_host, read_url
 from shared.kit.connections import GuardedTransport
+from shared.kit.http_errors import AnswerLost, AnswerTooLarge, HttpError, NotSent
+from shared.kit.http_streams import LongAnswer, ServerEvent, open_long_answer
+from shared.kit.web_socket import HandshakeRefused, WebSocket, open_web_socket
 
 __all__ = [
     "AddressGuard",
@@ -26,34 +32,23 @@ __all__ = [
     "Answer",
     "AnswerLost",
     "AnswerTooLarge",
+    "HandshakeRefused",
     "Hop",
     "HttpClient",
     "HttpError",
+    "LongAnswer",
     "NotSent",
+    "ServerEvent",
+    "WebSocket",
     "retry_after",
 ]
 
 DEADLINE_S = 15.0
 CONNECT_S = 5.0
+IDLE_S = 90.0
 MAX_BYTES = 1_000_000
 LONGEST_WAIT = timedelta(hours=24)
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-
-
-class HttpError(Exception):
-    """A call did not bring an answer. The message names the host and never the query (it may hold a key)."""
-
-
-class NotSent(HttpError):
-    """The request did not leave: nobody acted on it, and trying again is safe."""
-
-
-class AnswerLost(HttpError):
-    """The request went out and no whole answer came back: the other side may have acted on it."""
-
-
-class AnswerTooLarge(AnswerLost):
-    """The answer is larger than the caller reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,16 +109,33 @@ class HttpClient:
     ) -> None:
         if guard is None:
             guard = AddressGuard(allowed, rules=FEEDS, **({} if resolver is None else {"resolver": resolver}))
+        self._guard = guard
         self._user_agent = user_agent
+        self._ssl_context = ssl_context
         self._transport = transport or GuardedTransport(guard, ssl_context)
+        self._first: Callable[[], Awaitable[None]] | None = None
 
     def through(self, transport: httpx.AsyncBaseTransport) -> "HttpClient":
         """The same client over another transport, such as one that plays a venue."""
-        return HttpClient(user_agent=self._user_agent, transport=transport)
+        return self._but(_transport=transport)
+
+    def after(self, first: Callable[[], Awaitable[None]]) -> "HttpClient":
+        """The same client, which awaits `first` before each call, such as a place in a line."""
+        return self._but(_first=first)
 
     async def close(self) -> None:
         """Closes the connections that are kept."""
         await self._transport.aclose()
+
+    async def address(self, host: str, port: int, *, usual: Collection[int] = ()) -> str:
+        """The judged IP address to connect to for `host`, by a protocol other than HTTP. `usual` are the protocol's ports:
+        no other is called outside the allowed networks. Raises AddressRefused; OSError where the name has no address."""
+        name = read_host(host)
+        address = (await self._guard.addresses(name, 443))[0]  # the web's own port: what is judged here is the address
+        if port not in usual and not self._guard.is_allowed(ip_address(address)):
+            ports = " or ".join(str(one) for one in sorted(usual)) or "a port of the web"
+            raise AddressRefused(f"{name} is to be called on port {port}. Use {ports}.")
+        return address
 
     async def get(self, url: str, **options: Any) -> Answer:
         """`request` with GET."""
@@ -148,6 +160,7 @@ class HttpClient:
         `redirects` is how many may be followed (GET and HEAD only); each is judged like the first address, and
         credentials stay with the origin they were given for. Raises AddressRefused, NotSent, AnswerLost.
         """
+        await self._turn()
         sent_headers = dict(headers or {})
         if json is not None:
             content = orjson.dumps(json)
@@ -159,6 +172,66 @@ class HttpClient:
         except TimeoutError as late:
             problem = AnswerLost if call.sent else NotSent
             raise problem(f"{call.host} gave no answer within {deadline_s:g} seconds.") from late
+
+    @asynccontextmanager
+    async def stream(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        params: Mapping[str, str] | None = None,
+        content: bytes | None = None,
+        deadline_s: float = DEADLINE_S,
+        idle_s: float = IDLE_S,
+    ) -> AsyncIterator[LongAnswer]:
+        """A call whose answer goes on and on: `async with http.stream("GET", url) as answer: async for line in answer.lines()`.
+
+        The answer has to begin within `deadline_s` seconds and may then be silent for `idle_s`; ask its `status` (or
+        `expect_read(answer.head, …)`) before reading it. Redirects are not followed. Raises AddressRefused, NotSent,
+        AnswerLost; reading it raises AnswerLost where it is cut or silent, AnswerTooLarge.
+        """
+        host = read_url(url).host
+        await self._turn()
+        request = httpx.Request(
+            method.upper(),
+            _with_params(url, params),
+            headers={"User-Agent": self._user_agent, "Accept": "*/*", **(headers or {}), "Accept-Encoding": "identity"},
+            content=content,
+            extensions={"timeout": {"connect": CONNECT_S, "pool": CONNECT_S, "read": None, "write": None}},
+        )
+        async with open_long_answer(self._transport, request, host, deadline_s, idle_s) as answer:
+            yield answer
+
+    @asynccontextmanager
+    async def web_socket(
+        self,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        subprotocols: Iterable[str] = (),
+        deadline_s: float = DEADLINE_S,
+        idle_s: float = IDLE_S,
+        max_bytes: int = MAX_BYTES,
+    ) -> AsyncIterator[WebSocket]:
+        """A WebSocket (`ws://`, `wss://`), open within `deadline_s` seconds. It is pinged; a message has at most `max_bytes`,
+        unpacked, and silence longer than `idle_s` ends it. Raises AddressRefused, HandshakeRefused, NotSent; reading raises
+        AnswerLost where it is cut or silent, AnswerTooLarge."""
+        await self._turn()
+        async with open_web_socket(
+            self._guard, url, headers={"User-Agent": self._user_agent, **(headers or {})}, subprotocols=list(subprotocols),
+            ssl_context=self._ssl_context, deadline_s=deadline_s, idle_s=idle_s, max_bytes=max_bytes,
+        ) as socket:  # fmt: skip
+            yield socket
+
+    def _but(self, **changes: Any) -> "HttpClient":
+        other = copy(self)
+        vars(other).update(changes)
+        return other
+
+    async def _turn(self) -> None:
+        if self._first is not None:
+            await self._first()
 
 
 class _Call:

@@ -1,13 +1,13 @@
 """Kinds of venues (channel type) and the sources a workspace has configured (channel)."""
 
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from uuid import UUID
 
 from sqlalchemy import Index, text
 from sqlmodel import Field, SQLModel
 
-from shared.models.row import StampedRow, document, maybe_document, moment, octets, texts
+from shared.models.row import StampedRow, WorkspaceRow, big, counter, document, maybe_document, moment, octets, texts
 
 
 class ThreadMode(StrEnum):
@@ -55,6 +55,7 @@ class ChannelType(SQLModel, table=True):
     settings_schema: dict[str, object] = document()
     secrets_schema: dict[str, object] = document()
     reply_rules: dict[str, object] = document()
+    display_rules: dict[str, object] = document()
     published_at: datetime = moment()
 
 
@@ -92,3 +93,42 @@ class Channel(ChannelFields, StampedRow, table=True):
     lease_token: UUID | None = None
     lag_s: float | None = None
     quota_left: int | None = None
+    drift: dict[str, int] = document()
+    account: dict[str, object] | None = maybe_document()
+    checked_at: datetime | None = moment(nullable=True)
+    check_error: str | None = None
+    expired_to: UUID | None = None
+
+
+class ChannelGap(WorkspaceRow, table=True):
+    """A stretch of a channel of which something may be missing. It is closed when it was read again; where it cannot be, it stays
+    and `next_try_at` is empty. `cursor` is where reading it again stands."""
+
+    __tablename__ = "channel_gap"
+    __table_args__ = (
+        Index("channel_gap_of", "workspace_id", "channel_id", "id"),
+        Index("channel_gap_due", "next_try_at", postgresql_where=text("closed_at IS NULL AND next_try_at IS NOT NULL")),
+    )
+    channel_id: UUID
+    since: datetime = moment()
+    until: datetime = moment()
+    reason: str
+    found_at: datetime = moment()
+    closed_at: datetime | None = moment(nullable=True)
+    cursor: dict[str, object] | None = maybe_document()
+    recovered: int = counter()
+    failures: int = counter()
+    error: str | None = None
+    next_try_at: datetime | None = moment(nullable=True)
+    lease_until: datetime | None = moment(nullable=True)
+    lease_token: UUID | None = None
+
+
+class ChannelSpend(SQLModel, table=True):
+    """What a channel cost in a calendar month (UTC; its first day), in millionths of a US dollar."""
+
+    __tablename__ = "channel_spend"
+    workspace_id: UUID = Field(primary_key=True)
+    channel_id: UUID = Field(primary_key=True)
+    month: date = Field(primary_key=True)
+    cost: int = big()

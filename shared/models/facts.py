@@ -66,6 +66,19 @@ ReplyOutcomeUnknown = _fact(
     "ReplyOutcomeUnknown", "reply.outcome_unknown", "reply", "Nobody knows if it was taken.", work=True
 )
 ReplyWithdrawn = _fact("ReplyWithdrawn", "reply.withdrawn", "reply", "It was taken back before it went out.")
+ReplyDeleted = _fact("ReplyDeleted", "reply.deleted", "reply", "It stood at the venue, and we took it away.")
+
+ModerationRequested = _fact(
+    "ModerationRequested", "moderation.requested", "moderation", "A venue is to be asked about a post.", work=True
+)
+ModerationDone = _fact("ModerationDone", "moderation.done", "moderation", "The venue did it, or took the report.")
+ModerationFailed = _fact("ModerationFailed", "moderation.failed", "moderation", "The venue did not, and will not.")
+ModerationOutcomeUnknown = _fact(
+    "ModerationOutcomeUnknown",
+    "moderation.outcome_unknown",
+    "moderation",
+    "Nobody knows if it was taken; a person looks.",
+)
 
 NoteCreated = _fact("NoteCreated", "note.created", "message", "An internal note was written.")
 
@@ -85,6 +98,10 @@ ChannelRecovered = _fact("ChannelRecovered", "channel.recovered", "channel", "It
 ChannelReauthRequired = _fact(
     "ChannelReauthRequired", "channel.reauth_required", "channel", "It needs a new credential."
 )
+ChannelGapFound = _fact(
+    "ChannelGapFound", "channel.gap_found", "channel", "Something may be missing in a stretch of it."
+)
+ChannelGapClosed = _fact("ChannelGapClosed", "channel.gap_closed", "channel", "The stretch was read again.")
 
 ReportReady = _fact("ReportReady", "report.ready", "report", "A weekly report was rendered.")
 WebhookEndpointDisabled = _fact(

@@ -102,7 +102,8 @@ class MentionFields(SQLModel):
 
 
 class Mention(MentionFields, WorkspaceRow, table=True):
-    """A mention. Its id is made from `received_at`; the table is cut into months by it."""
+    """A mention. Its id is made from `received_at`; the table is cut into months by it. `hidden_at` is when we hid it,
+    `expired_at` when its words were taken away because its venue lets us keep them no longer."""
 
     __table_args__ = (
         Index("mention_channel", "workspace_id", "channel_id", "id"),
@@ -117,6 +118,8 @@ class Mention(MentionFields, WorkspaceRow, table=True):
         {"postgresql_partition_by": "RANGE (id)"},
     )
     raw: bytes | None = octets(nullable=True)
+    hidden_at: datetime | None = moment(nullable=True)
+    expired_at: datetime | None = moment(nullable=True)
 
 
 class MentionRevision(WorkspaceRow, table=True):

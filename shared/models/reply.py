@@ -13,7 +13,8 @@ from shared.models.row import StampedRow, moment
 
 
 class ReplyState(StrEnum):
-    """Where a reply stands. `unknown`: the venue may or may not have taken it; it is never sent again blindly."""
+    """Where a reply stands. `unknown`: the venue may or may not have taken it; it is never sent again blindly. `deleted`: it stood
+    there, and we took it away again."""
 
     DRAFT = "draft"
     AWAITING_APPROVAL = "awaiting_approval"
@@ -27,6 +28,7 @@ class ReplyState(StrEnum):
     FAILED = "failed"
     UNKNOWN = "unknown"
     WITHDRAWN = "withdrawn"
+    DELETED = "deleted"
 
 
 S = ReplyState
@@ -40,9 +42,10 @@ NEXT: dict[ReplyState, frozenset[ReplyState]] = {
     S.QUEUED: frozenset({S.SENDING, S.WITHDRAWN, S.FAILED}),
     S.SENDING: frozenset({S.SENT, S.FAILED, S.UNKNOWN, S.QUEUED}),
     S.UNKNOWN: frozenset({S.SENT, S.FAILED}),
-    S.SENT: frozenset(),
+    S.SENT: frozenset({S.DELETED}),
     S.FAILED: frozenset(),
     S.WITHDRAWN: frozenset(),
+    S.DELETED: frozenset(),
 }
 
 
@@ -80,6 +83,7 @@ class Reply(ReplyFields, StampedRow, table=True):
     sent_at: datetime | None = moment(nullable=True)
     settled_at: datetime | None = moment(nullable=True)
     settled_by: str | None = None
+    deleted_at: datetime | None = moment(nullable=True)
     version: int = Field(default=1)
 
     def become(self, state: ReplyState) -> None:

@@ -3,8 +3,8 @@
 `canonical` is the address to keep and show: redirect links unwrapped, scheme and host in lower case and ASCII, default
 port, user and trackers gone, path and escapes tidied, parameters sorted. A fragment goes, unless it names a comment. A
 trailing slash stays as written, except that an empty path is `/`. `key` is for comparing only: besides, http is https,
-`www.`, `m.`, `mobile.` and `amp.` in front of a host, a trailing slash and AMP forms do not matter, and the forms of
-one post on a few venues are one.
+`www.`, `m.`, `mobile.` and `amp.` in front of a host, a trailing slash and AMP forms do not matter, and all links to one
+post of a venue that we know are one (`post_links`). `venue_of` says which post of which channel type that is.
 """
 
 import re
@@ -15,8 +15,9 @@ from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlsplit
 
 import idna
 
+from shared.rules.post_links import LinkedPost, post_at
+
 LONGEST = 8_192
-_DEEPEST = 5  # redirects inside redirects
 
 _TRACKERS = re.compile(
     r"utm_\w*|fbclid|gclid|gclsrc|dclid|gbraid|wbraid|msclkid|twclid|ttclid|li_fat_id|igshid|igsh|mc_cid|mc_eid|yclid"
@@ -32,32 +33,25 @@ _TRACKERS_OF = (
     (re.compile(r"(.*\.)?linkedin\.com"), frozenset({"trk", "lipi", "licu", "trackingid", "refid"})),
     (re.compile(r"(.*\.)?reddit\.com"), frozenset({"share_id", "rdt", "context", "ref", "ref_source"})),
     (re.compile(r"(.*\.)?tiktok\.com"), frozenset({"_r", "_t", "is_from_webapp", "sender_device", "is_copy_url"})),
+    (re.compile(r"(.*\.)?(aliexpress|alibaba|taobao|tmall)\.[a-z.]+"), frozenset({"spm", "scm", "pvid", "algo_pvid"})),
     (re.compile(r"(.*\.)?amazon\.[a-z.]+"), frozenset({"ref", "ref_", "pd_rd_r", "pd_rd_w", "pd_rd_wg", "psc"})),
 )
-_COMMENT = re.compile(r"(?:comment|comments|isso|reply|post|msg|c|p|dsq-comment|lc)[-_=]?\d+|!.*", re.IGNORECASE)
-_AMP_ESCAPES = re.compile(r"-(-)?")
+_COMMENT = re.compile(
+    r"(?:comment|comments|issuecomment|isso|reply|answer|post|msg|c|p|dsq-comment|lc)[-_=]?\d+|!.*", re.IGNORECASE
+)
 
 
 def canonical(url: str) -> str | None:
     """The address a link leads to, in its one form; None for what is no http address."""
-    parts = _split(url)
-    for _ in range(_DEEPEST):
-        target = _target(parts) if parts else None
-        inner = _split(target) if target else None
-        if inner is None:
-            break
-        parts = inner
+    parts = _split(unwrap(url))
     return _written(parts) if parts else None
 
 
 def unwrap(url: str) -> str:
-    """Where a redirect link leads, as written inside it; any other address as it is."""
-    for _ in range(_DEEPEST):
-        parts = _split(url)
-        target = _target(parts) if parts else None
-        if target is None or _split(target) is None:
-            break
-        url = target
+    """Where a redirect link leads, as written inside it, redirects inside redirects included; any other address as it is."""
+    parts = _split(url)
+    while parts and (target := _target(parts)) and (inner := _split(target)):
+        url, parts = target, inner
     return url
 
 
@@ -66,14 +60,23 @@ def key(url: str) -> str | None:
     address = canonical(url)
     if address is None:
         return None
-    parts = urlsplit(address)
+    post = post_at(address)
+    parts = urlsplit(post.link if post else address)
     host = re.sub(r"^(?:(?:www|m|mobile|amp)\.)+(?=[^.]+\.)", "", parts.netloc)
-    path = re.sub(r"/amp$", "", parts.path.rstrip("/"))
-    post = re.fullmatch(r"/[^/]+(?:/web)?/status/(\d+)(?:/.*)?", path)
-    if post and host in {"x.com", "twitter.com"}:
-        return f"https://x.com/i/web/status/{post[1]}"
+    host = host.removesuffix(":443").removesuffix(":80")
+    path = parts.path
+    while (shorter := path.rstrip("/").removesuffix("/amp")) != path:
+        path = shorter
     query = "&".join(part for part in parts.query.split("&") if part not in {"amp", "amp=1", "outputType=amp"})
     return f"https://{host}{path}{'?' if query else ''}{query}{'#' if parts.fragment else ''}{parts.fragment}"
+
+
+def venue_of(url: str) -> tuple[str, str] | None:
+    """The channel type and external id of the post that a link leads to, redirect links and all; None where that cannot
+    be told from the address. The same post has the same answer whoever found it: Google Alerts, or its venue."""
+    address = canonical(url)
+    post: LinkedPost | None = post_at(address) if address else None
+    return (post.channel_type, post.external_id) if post and post.channel_type and post.external_id else None
 
 
 # ---------------------------------------------------------------- addresses in their one form

@@ -13,7 +13,8 @@ from shared.kit import ids
 from shared.kit.database import WriteSession
 from shared.kit.errors import NotFound
 from shared.models.conversation import Kind, Message
-from shared.models.reply import Reply
+from shared.models.mention import Mention
+from shared.models.reply import Reply, ReplyState
 
 
 async def lock(session: WriteSession, workspace_id: UUID, reply_id: UUID) -> Reply:
@@ -68,15 +69,54 @@ async def posted_as(
     return {row.external_id for row in rows}
 
 
+async def of_unknown_outcome(
+    session: WriteSession, workspace_id: UUID, channel_id: UUID, limit: int = 200
+) -> list[tuple[Reply, str | None]]:
+    """The replies of a channel of which nobody knows what became, the oldest first, each with the external id of the mention
+    that it answers."""
+    rows = await session.execute(
+        select(Reply, col(Mention.external_id))
+        .outerjoin(
+            Mention,
+            (col(Mention.workspace_id) == col(Reply.workspace_id)) & (col(Mention.id) == col(Reply.in_reply_to)),
+        )
+        .where(
+            col(Reply.workspace_id) == workspace_id,
+            col(Reply.channel_id) == channel_id,
+            col(Reply.state) == ReplyState.UNKNOWN.value,
+        )
+        .order_by(col(Reply.id))
+        .limit(limit)
+    )
+    return [(reply, answered) for reply, answered in rows]
+
+
+async def alone(session: WriteSession, reply: Reply) -> None:
+    """Waits until no other answer to the same mention is on its way into `sending`, and keeps others waiting until the end of the
+    transaction."""
+    await session.execute(
+        text("SELECT pg_advisory_xact_lock(hashtextextended(:m, 0))"), {"m": f"answers to {reply.in_reply_to}"}
+    )
+
+
 async def sending_context(session: WriteSession, workspace_id: UUID, reply_id: UUID) -> dict[str, Any]:
-    """What carrying a reply out needs beside it: the mention that it answers (external id, author, reply rules, visibility,
-    published_at) and the channel's type."""
+    """What carrying a reply out needs beside it: the mention that it answers, whole, with its author and the reply rules worked
+    out for it; when the customer last wrote in the conversation (`last_inbound_at`) and whether in private ever; `answered`:
+    another answer to that mention stands, in the same visibility; the channel's type."""
     found = await session.execute(
         text("""
             SELECT r.id, r.channel_id, h.type AS channel_type, m.id AS mention_id, m.external_id AS mention_external_id,
                    m.root_external_id, m.visibility AS mention_visibility, m.published_at, m.received_at, m.reply AS rules,
-                   m.permalink, m.raw, w.external_id AS author_external_id, w.handle AS author_handle
+                   m.kind, m.title, m.permalink, m.raw, m.deleted_at, w.external_id AS author_external_id,
+                   w.handle AS author_handle, inbound.last_at AS last_inbound_at, inbound.privately AS wrote_privately,
+                   EXISTS (SELECT 1 FROM reply o WHERE o.workspace_id = r.workspace_id AND o.in_reply_to = r.in_reply_to
+                           AND o.id <> r.id AND o.visibility = r.visibility AND o.state IN ('sending', 'sent', 'unknown')) AS answered
             FROM reply r
+            CROSS JOIN LATERAL (
+                SELECT max(n.published_at) AS last_at, coalesce(bool_or(n.visibility = 'private'), false) AS privately
+                FROM message g JOIN mention n ON n.workspace_id = g.workspace_id AND n.id = g.mention_id
+                WHERE g.workspace_id = r.workspace_id AND g.conversation_id = r.conversation_id AND g.kind = 'inbound'
+            ) inbound
             JOIN channel h ON h.workspace_id = r.workspace_id AND h.id = r.channel_id
             LEFT JOIN mention m ON m.workspace_id = r.workspace_id AND m.id = r.in_reply_to
             LEFT JOIN author w ON w.workspace_id = m.workspace_id AND w.id = m.author_id

@@ -1,8 +1,9 @@
 """The read models: what readers see of each noun. `NOUNS` is where they are looked up."""
 
-from shared.models import brand, channel, conversation, event, mention, people, sla, work, workspace
+from shared.models import brand, channel, conversation, event, mention, moderation, people, sla, work, workspace
 from shared.models import reply as replies
 from shared.models.read_model import Column, Filter, Nested, Order, ReadModel
+from shared.store.channel_views import CHANNEL, CHANNEL_GAP
 from shared.store.columns import by_name, columns_of, plain
 from shared.store.durations import with_durations
 from shared.store.reading import Library
@@ -18,6 +19,23 @@ def _one(noun: str, up: str, column: str, doc: str, *, shown: bool = True) -> Ne
 def _many(noun: str, up: str, column: str, doc: str, *, order: str = "", limit: int = 100) -> Nested:
     return Nested(noun, _LIST.format(up=up, column=column), doc, many=True, order=order, shown=False, limit=limit)
 
+
+# What stands at another venue in the same words: the first to say them, and its exact copies (found by an index).
+_ALSO_ON = """(
+    SELECT coalesce(json_agg(json_build_object(
+        'id', o.id, 'channel_type', o.channel_type, 'published_at', o.published_at,
+        'permalink', CASE WHEN o.visibility = 'public' THEN o.permalink END) ORDER BY o.id), '[]')
+    FROM (
+        SELECT n.* FROM (
+            SELECT {a}.duplicate_of AS id
+            UNION ALL
+            SELECT x.mention_id FROM assessment x
+            WHERE x.workspace_id = {m}.workspace_id AND x.text_hash = {a}.text_hash
+              AND x.duplicate_of = coalesce({a}.duplicate_of, {m}.id)
+        ) found JOIN mention n ON n.workspace_id = {m}.workspace_id AND n.id = found.id
+        WHERE n.id <> {m}.id AND n.channel_type <> {m}.channel_type AND n.deleted_at IS NULL
+        LIMIT 20
+    ) o)"""
 
 _A = ("a",)
 _FOUND = {
@@ -58,8 +76,21 @@ MENTION = ReadModel(
         "findings": Column(
             "json", "All that triage found, each with its why.", "{a}.findings", _A, null=True, listed=False
         ),
+        "also_on": Column(
+            "jsons",
+            "Where the same words stand at other venues: id, channel_type, permalink, published_at.",
+            _ALSO_ON,
+            _A,
+            listed=False,
+        ),
         "author": _one("author", "m", "author_id", "Who wrote it."),
         "channel": _one("channel_name", "m", "channel_id", "Where it came in."),
+        "venue": Nested(
+            "channel_type",
+            "{t}.type = {up_m}.channel_type",
+            "Its kind of venue, and what may be shown of it.",
+            shown=False,
+        ),
         "revisions": _many("revision", "m", "mention_id", "What it said before its edits.", order="{t}.id"),
         "corrections": _many("correction", "m", "mention_id", "What people set right.", order="{t}.id"),
     },
@@ -198,11 +229,8 @@ NOUNS = Library(
         plain("correction", mention.Correction, "A person's word against a finding.",
               filters={"mention": Filter("id", "{t}.mention_id = %s", "Its mention.")}),
         plain("quarantine", mention.Quarantine, "A mention that triage could not read."),
-        plain(
-            "channel", channel.Channel, "One configured source; its secrets are never shown.",
-            leave_out=("secrets", "cursor", "lease_until", "lease_token"), orders=by_name(),
-            filters={"type": Filter("text", "{t}.type = %s", "Its kind of venue."), **_STATUS},
-        ),
+        CHANNEL,
+        CHANNEL_GAP,
         plain("channel_type", channel.ChannelType, "A kind of venue.", key="type", orders={"type": Order((("{t}.type", "text", False),))}),
         plain("brand", brand.Brand, "What people talk about.", orders=by_name()),
         plain("query", brand.Query, "What we listen for.", orders=by_name(), filters=_STATUS),
@@ -256,6 +284,22 @@ NOUNS = Library(
               filters={
                   "conversation": Filter("id", "{t}.conversation_id = %s", "Its conversation."),
                   "state": Filter("text", "{t}.state = %s", "Where it stands.", choices=tuple(replies.ReplyState)),
+              }),
+        plain("moderation", moderation.Moderation, "What is asked of a venue about a post there.",
+              nested={
+                  "agent": _one("agent_name", "t", "agent_id", "Who asked."),
+                  "mention": _one("mention", "t", "mention_id", "What it is about.", shown=False),
+                  "reply": _one("reply", "t", "reply_id", "Or which reply of ours.", shown=False),
+              },
+              filters={
+                  "mention": Filter("id", "{t}.mention_id = %s", "About this mention."),
+                  "reply": Filter("id", "{t}.reply_id = %s", "About this reply."),
+                  "state": Filter(
+                      "text", "{t}.state = %s", "Where it stands.", choices=tuple(moderation.ModerationState)
+                  ),
+                  "action": Filter(
+                      "text", "{t}.action = %s", "What is asked.", choices=tuple(moderation.ModerationAction)
+                  ),
               }),
         plain("webhook_endpoint", event.WebhookEndpoint, "Where the world is told; its secret is never shown again."),
         plain("delivery", event.Delivery, "One event for one endpoint.", leave_out=("lease_until", "lease_token"),

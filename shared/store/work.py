@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 import asyncpg
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 
 from shared.kit import ids
 from shared.kit.database import WriteSession
@@ -62,9 +62,23 @@ async def claim_replies(
 ) -> list[tuple[Claim, str]]:
     """The next `limit` pieces of a workspace's work on replies that are due, each as a claim of its own, with the type of the
     channel that the reply goes by (empty where the reply is gone). Channel types in `without` are passed over."""
+    return await _claim_each(session, _CLAIM_REPLIES, workspace_id, kind, limit, without, lease_s)
+
+
+async def claim_moderations(
+    session: WriteSession, workspace_id: UUID, kind: str, limit: int, without: Sequence[str], lease_s: float = LEASE_S
+) -> list[tuple[Claim, str]]:
+    """The same for work on moderations."""
+    return await _claim_each(session, _CLAIM_MODERATIONS, workspace_id, kind, limit, without, lease_s)
+
+
+async def _claim_each(
+    session: WriteSession, statement: TextClause, workspace_id: UUID, kind: str, limit: int, without: Sequence[str],
+    lease_s: float,
+) -> list[tuple[Claim, str]]:  # fmt: skip
     token = ids.new_id()
     rows = await session.execute(
-        _CLAIM_REPLIES,
+        statement,
         {"workspace_id": workspace_id, "kind": kind, "limit": limit, "without": list(without), "lease_s": lease_s,
          "token": token},
     )  # fmt: skip
@@ -151,10 +165,10 @@ _CLAIM = """
     RETURNING w.workspace_id, w.id, w.subject_id, w.attempts
 """
 
-_CLAIM_REPLIES = text("""
+_CLAIM_THOSE_OF = """
     WITH next AS MATERIALIZED (
         SELECT w.workspace_id, w.id, coalesce(h.type, '') AS type FROM work w
-        LEFT JOIN reply r ON r.workspace_id = w.workspace_id AND r.id = w.subject_id
+        LEFT JOIN {noun} r ON r.workspace_id = w.workspace_id AND r.id = w.subject_id
         LEFT JOIN channel h ON h.workspace_id = r.workspace_id AND h.id = r.channel_id
         WHERE w.workspace_id = :workspace_id AND w.kind = :kind AND w.due_at <= now()
           AND (w.lease_until IS NULL OR w.lease_until < now())
@@ -164,7 +178,9 @@ _CLAIM_REPLIES = text("""
     UPDATE work w SET lease_until = now() + make_interval(secs => CAST(:lease_s AS float8)), lease_token = :token
     FROM next WHERE w.workspace_id = next.workspace_id AND w.id = next.id
     RETURNING w.id, w.subject_id, w.attempts, next.type
-""")
+"""
+_CLAIM_REPLIES = text(_CLAIM_THOSE_OF.format(noun="reply"))
+_CLAIM_MODERATIONS = text(_CLAIM_THOSE_OF.format(noun="moderation"))
 
 _DONE = text("""
     DELETE FROM work WHERE workspace_id = :workspace_id AND lease_token = :token AND id = ANY(CAST(:ids AS uuid[]))

@@ -1,5 +1,6 @@
 """Whatever is of one workspace does not exist for another: every operation, generated from the OpenAPI document."""
 
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -8,7 +9,8 @@ import pytest
 
 from services.api.rest import openapi
 from services.api.rest.door import OPERATIONS, Operation
-from shared.kit import ids
+from shared.kit import clock, ids
+from shared.models.channel import ChannelGap
 from shared.models.conversation import Kind
 from tests.api.world import World, a_world
 
@@ -39,6 +41,7 @@ async def everything(world: World) -> dict[str, UUID]:
         found[path] = UUID((await world.post(f"/v1/{path}", body))["id"])
     reply = await world.post(f"/v1/conversations/{conversation_id}/replies", {"text": "Sorry!"})
     found["replies"] = UUID(reply["id"])
+    found["moderations"] = UUID((await world.post(f"/v1/mentions/{mention_id}/hide"))["id"])
     mention = await world.get(f"/v1/mentions/{mention_id}")
     found["authors"] = UUID(mention["author"]["id"])
     messages = (await world.get(f"/v1/conversations/{conversation_id}/messages"))["data"]
@@ -52,6 +55,13 @@ async def everything(world: World) -> dict[str, UUID]:
             world.workspace_id, delivery, found["webhook-endpoints"], ids.new_id(),
         )  # fmt: skip
     found["deliveries"] = delivery
+    gap = ChannelGap(
+        workspace_id=world.workspace_id, channel_id=found["channels"], since=clock.now() - timedelta(hours=2),
+        until=clock.now() - timedelta(hours=1), reason="The network skipped some.", found_at=clock.now(),
+    )  # fmt: skip
+    async with world.database.write(world.workspace_id) as session:
+        session.add(gap)
+    found["channel-gaps"] = gap.id
     return found
 
 

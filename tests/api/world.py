@@ -28,7 +28,7 @@ from tests.builders import an_arrival, an_item, taken
 VENUE = {
     "type": "venue",
     "title": "A venue",
-    "abilities": ["push", "reply_public"],
+    "abilities": ["push", "reply_public", "hide", "report", "dispute", "delete_reply"],
     "settings_schema": {
         "type": "object",
         "properties": {

@@ -7,8 +7,11 @@ from datetime import timedelta
 from typing import Any
 
 import orjson
+import pytest
 from standardwebhooks.webhooks import Webhook
 
+from services.ingest.channel import HookAnswer, NotGenuine, Push
+from services.ingest.channels.push import PushChannel
 from shared.kit import clock, ids
 from shared.kit.secrets import Vault
 from shared.models.channel import Channel
@@ -90,7 +93,33 @@ async def test_what_is_not_signed_as_agreed_is_not_genuine(door: Doorstep) -> No
 async def test_a_hook_that_is_none_is_not_found(door: Doorstep) -> None:
     body = orjson.dumps([unnamed("1")])
     paused = await a_hook(door, status="paused", name="paused")
-    pulled = await a_hook(door, type="rss", name="feed", settings={"url": "https://site.example/feed"})
+    pulled = await a_hook(door, type="simulated", name="square")
     for path in (paused, pulled, f"/v1/hooks/{ids.new_id()}", "/v1/hooks/nothing", "/v1/hooks/%00"):
         problem(await door.client.post(path, content=body, headers=signed(body)), 404, "not_found")
     assert await door.texts() == {}
+
+
+async def test_what_a_network_asks_of_the_hook_is_answered_as_it_is(
+    door: Doorstep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def answer_hook(_: PushChannel, push: Push, at: object) -> HookAnswer | None:
+        if push.method == "GET":
+            if push.query.get("token") != "ours":
+                raise NotGenuine("The token is not ours.")
+            return HookAnswer(body=push.query["challenge"].encode())
+        return HookAnswer(204) if push.body == b'{"ping":true}' else None
+
+    path = await a_hook(door)
+    problem(await door.client.get(f"{path}?challenge=77"), 401, "not_genuine")  # as long as it answers none
+    monkeypatch.setattr(PushChannel, "answer_hook", answer_hook, raising=False)
+    for _ in range(2):
+        answer = await door.client.get(f"{path}?token=ours&challenge=77%3Cb%3E")
+        assert (answer.status_code, answer.text) == (200, "77<b>")
+        assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+    problem(await door.client.get(f"{path}?token=theirs&challenge=77"), 401, "not_genuine")
+    assert (await door.client.post(path, content=b'{"ping":true}')).status_code == 204
+    body = orjson.dumps([unnamed("1")])
+    assert said(await door.client.post(path, content=body, headers=signed(body)))["accepted"] == 1
+    problem(await door.client.post(path, content=body), 401, "not_genuine")
+    assert set(await door.texts()) == {"1"}
+    assert (await door.counts())["received"] == 1

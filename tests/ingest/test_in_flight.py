@@ -7,14 +7,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 import pytest
 from sqlalchemy import text
 
 from services.ingest import in_flight
-from services.ingest.channel import OutgoingReply, Sent
+from services.ingest.channel import OutgoingReply, ReplyRules, ReplyWay, Sent
 from services.ingest.in_flight import OF_A_TYPE
 from services.ingest.replies import QUEUED, UNKNOWN, Sender
 from shared.kit import clock
@@ -34,6 +34,7 @@ class Network:
     asked: Counter[str] = field(default_factory=Counter)
     at_once: int = 0
     most_at_once: int = 0
+    reply_rules: ClassVar[ReplyRules] = ReplyRules(public=ReplyWay(), private=ReplyWay())
 
     def idempotency(self) -> str:
         return "read_back"

@@ -12,6 +12,8 @@ from pydantic import ValidationError
 from services.ingest.incoming_mention import (
     LONGEST_ID,
     LONGEST_TEXT,
+    IncomingAuthor,
+    IncomingMedia,
     IncomingMention,
     Rejected,
     cleaned,
@@ -221,3 +223,13 @@ def test_nothing_that_is_sent_breaks_the_doorstep(fields: dict[str, Any], comple
         assert "\x00" not in mention.text
         assert mention.published_at <= NOON
         mention.digest()
+
+
+def test_what_a_channel_made_itself_is_cleaned_too() -> None:
+    author = IncomingAuthor(external_id="7", name="Jo\x00 Doe")
+    media = (IncomingMedia(kind="image", url="https://x.example/1.png", alt="a\x00b"),)
+    mention = IncomingMention(
+        external_id="1", text="said", published_at=datetime(2026, 11, 20, tzinfo=UTC), author=author, media=media
+    )
+    assert mention.author == IncomingAuthor(external_id="7", name="Jo Doe")
+    assert mention.media[0].alt == "ab"

@@ -13,6 +13,7 @@ import pytest
 from aiohttp import web
 from sqlalchemy import text
 
+from services.ingest import pages as committing
 from services.ingest import poller as polling
 from services.ingest.channels.rss import Rss
 from services.ingest.channels.simulated import venue_of
@@ -277,7 +278,7 @@ async def test_a_reader_killed_before_its_commit_is_followed_by_another(
 
     real = take_in
     with monkeypatch.context() as killed:
-        killed.setattr(polling, "take_in", never_commits)
+        killed.setattr(committing, "take_in", never_commits)
         reader = asyncio.create_task(desk.poll())
         await asyncio.wait_for(written.wait(), 20)
         reader.cancel()
@@ -350,3 +351,31 @@ async def test_a_folder_in_a_channels_settings_is_not_believed(desk: Desk, tmp_p
     )  # fmt: skip
     await desk.poll()
     assert await desk.texts() == {}
+
+
+async def test_a_network_that_hangs_takes_only_the_places_of_its_type(
+    desk: Desk, site: Site, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(polling, "OF_A_TYPE", 2)
+    site.items, site.hold = {"1": "words"}, asyncio.Event()
+    for number in range(4):
+        await desk.a_feed(site, f"/{number}")
+    poller = Poller(desk.database, desk.opener)
+    assert await poller.fill()
+    async with asyncio.timeout(20):
+        while len(site.asked) < 2:
+            await asyncio.sleep(0.01)
+    assert not await poller.fill()
+    await a_channel(
+        desk.database, desk.workspace_id, type="simulated", settings={"venue": "main"}, next_poll_at=clock.now()
+    )
+    venue_of(workspace_folder(tmp_path, desk.workspace_id), "main").post("heard all the same", id="p1")
+    assert await poller.fill()
+    async with asyncio.timeout(20):
+        while await desk.texts() != {"p1": "heard all the same"}:
+            await asyncio.sleep(0.02)
+    assert len(site.asked) == 2
+    site.hold.set()
+    async with asyncio.timeout(20):
+        while len(site.asked) < 4:
+            await poller.once()

@@ -1,10 +1,12 @@
-"""A process that carries replies and may be killed at any moment; it looks sooner than a real one, so that a test is short."""
+"""A process that carries replies and moderations and may be killed at any moment; it looks sooner than a real one, so that a test
+is short."""
 
 import asyncio
 from functools import partial
 
-import services.ingest.channels.simulated  # noqa: F401  # loaded once, for the processes that are forked
-from services.ingest import in_flight, replies, worker
+from services.ingest import in_flight, moderator, replies, worker
+from services.ingest.channel import Post
+from services.ingest.channels.simulated import Simulated  # loaded once, for the processes that are forked
 from shared.kit.settings import Settings
 from shared.store import work
 
@@ -14,8 +16,21 @@ LEASE_S, RENEW_S = 3.0, 1.0
 
 def carry(settings: Settings) -> None:
     """Runs the ingest worker until it is killed."""
-    replies.LOOKS = LOOKS  # of this process alone
+    replies.LOOKS = moderator.AGAIN_AFTER = LOOKS  # of this process alone
     in_flight.RENEW_S = RENEW_S
     work.claim_replies = partial(work.claim_replies, lease_s=LEASE_S)
+    work.claim_moderations = partial(work.claim_moderations, lease_s=LEASE_S)
     work.renew = partial(work.renew, lease_s=LEASE_S)
     asyncio.run(worker.run(settings, asyncio.Event()))
+
+
+def carry_and_never_tell(settings: Settings) -> None:
+    """The same, but what a venue was asked to moderate, and did, never reaches us: the process hangs until it is killed."""
+    ask = Simulated._moderate
+
+    async def ask_and_hang(channel: Simulated, action: str, post: Post, reason: str = "") -> None:
+        await ask(channel, action, post, reason)
+        await asyncio.Event().wait()
+
+    Simulated._moderate = ask_and_hang  # type: ignore[method-assign, assignment]
+    carry(settings)

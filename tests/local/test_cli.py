@@ -27,6 +27,7 @@ except SystemExit:
 PROMISED = {
     "up", "down", "status", "doctor", "watch", "import", "analyse", "health", "migrate", "report",
     "api", "ingest", "ingest-worker", "triage", "api-worker", "workspace create", "key create",
+    "channel add", "channel list", "channel show", "channel pause", "channel resume",
 }  # fmt: skip
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.rules.canonical_url import LONGEST, canonical, key, unwrap
+from shared.rules.canonical_url import LONGEST, canonical, key, unwrap, venue_of
 
 
 @pytest.mark.parametrize(
@@ -120,12 +120,12 @@ def test_other_links_stay(link: str) -> None:
     assert urlsplit(form).netloc == urlsplit(link).netloc
 
 
-def test_redirects_in_redirects_are_followed_five_deep() -> None:
+def test_redirects_in_redirects_are_followed_to_the_end() -> None:
     links = [PAGE]
     for _ in range(7):
         links.append(f"https://out.reddit.com/?url={quote(links[-1], safe='')}")
-    assert unwrap(links[5]) == canonical(links[5]) == PAGE
-    assert unwrap(links[7]) == links[2]
+    assert {unwrap(link) for link in links} == {canonical(link) for link in links} == {PAGE}
+    assert unwrap("https://l.facebook.com/l.php?u=" * 200 + "http://b.example/?u=1") == "http://b.example/?u=1"
 
 
 def test_short_links_that_tell_where_they_lead() -> None:
@@ -144,6 +144,27 @@ def test_short_links_that_tell_where_they_lead() -> None:
         ("https://twitter.com/klm/status/12?s=20", "https://x.com/i/web/status/12"),
         ("https://mobile.twitter.com/KLM/status/12/photo/1", "https://x.com/other/status/12"),
         ("https://youtu.be/abcdef1", "https://m.youtube.com/watch?v=abcdef1"),
+        ("https://www.youtube.com/shorts/abcdef1?feature=share", "https://youtu.be/abcdef1?t=30"),
+        ("http://example.com:443/a", "https://example.com/a"),
+        ("https://example.com/a/amp/amp/", "https://example.com/a"),
+        ("https://old.reddit.com/r/klm/comments/1AbC2d/late_again/", "https://redd.it/1abc2d"),
+        (
+            "https://www.reddit.com/r/klm/comments/1abc2d/late_again/k9zz1x/?context=3",
+            "https://reddit.com/comments/1abc2d/_/k9zz1x",
+        ),
+        (
+            "https://mastodon.example/@jan/111222333444555666",
+            "https://mastodon.example/users/jan/statuses/111222333444555666",
+        ),
+        ("https://www.instagram.com/reel/Cabc-12_x/?igsh=a", "https://instagram.com/klm/p/Cabc-12_x/"),
+        (
+            "https://www.tiktok.com/@klm/video/7312345678901234567?_t=8",
+            "https://m.tiktok.com/@x/video/7312345678901234567",
+        ),
+        (
+            "https://www.linkedin.com/posts/klm_delays-activity-7131234567890123456-AbCd",
+            "https://nl.linkedin.com/feed/update/urn:li:activity:7131234567890123456/",
+        ),
     ],
 )
 def test_one_page(one: str, other: str) -> None:
@@ -160,32 +181,124 @@ def test_one_page(one: str, other: str) -> None:
         ("https://m.nl/", "https://nl/"),
         ("https://x.com/a/status/1", "https://x.com/a/status/2"),
         ("https://example.com/klm/status/12", "https://x.com/klm/status/12"),
+        ("https://youtu.be/abcdef1", "https://youtu.be/abcdef2"),
+        ("https://www.reddit.com/comments/1abc2d", "https://www.reddit.com/comments/1abc2d/_/k9zz1x"),
+        ("https://a.example/@jan/111222333444555666", "https://b.example/@jan/111222333444555666"),
+        ("https://bsky.app/profile/a.example/post/3kabc", "https://bsky.app/profile/b.example/post/3kabc"),
     ],
 )
 def test_two_pages(one: str, other: str) -> None:
     assert key(one) != key(other)
 
 
-LETTERS = st.text(alphabet="aé/.%2F&=?#;+~ü utm_\\@:-", max_size=30)
+VIDEO, COMMENT = "dQw4w9WgXcQ", "UgxKREWxIgDrw8w2e_Z4AaABAg"
+STATUS = "https://social.example/users/jan/statuses/111222333444555666"
 
 
-@given(
-    st.sampled_from(["http", "HTTPS"]),
-    st.sampled_from(["example.com", "www.Bücher.example", "x.com", "l.facebook.com"]),
-    LETTERS,
+@pytest.mark.parametrize(
+    ("url", "post"),
+    [
+        ("https://x.com/klm/status/1790000000000000001?s=46", ("x", "1790000000000000001")),
+        ("http://mobile.twitter.com/KLM/status/1790000000000000001/photo/2", ("x", "1790000000000000001")),
+        ("https://twitter.com/i/web/status/1790000000000000001", ("x", "1790000000000000001")),
+        ("https://x.com/klm", None),
+        ("https://notx.com/klm/status/1790000000000000001", None),
+        (
+            "https://bsky.app/profile/did:plc:abc234/post/3kxyz?ref=x",
+            ("bluesky", "at://did:plc:abc234/app.bsky.feed.post/3kxyz"),
+        ),
+        (
+            "https://bsky.app/profile/did%3Aplc%3Aabc234/post/3kxyz",
+            ("bluesky", "at://did:plc:abc234/app.bsky.feed.post/3kxyz"),
+        ),
+        ("https://bsky.app/profile/jan.example/post/3kxyz", None),
+        ("https://bsky.app/profile/jan.example", None),
+        ("https://social.example/@jan/111222333444555666", ("mastodon", STATUS)),
+        ("https://social.example/web/@jan/111222333444555666", ("mastodon", STATUS)),
+        ("http://social.example/users/jan/statuses/111222333444555666/", ("mastodon", STATUS)),
+        ("https://m.social.example/@jan/111222333444555666", ("mastodon", STATUS.replace("social", "m.social"))),
+        ("https://other.example/@jan@social.example/111222333444555666", None),
+        ("https://medium.example/@jan/why-my-flight-was-late-0a1b2c3d4e5f", None),
+        ("https://www.reddit.com/r/klm/comments/1abc2d/late_again/", ("reddit", "t3_1abc2d")),
+        ("https://old.reddit.com/r/klm/comments/1abc2d/late_again/k9zz1x/?context=3", ("reddit", "t1_k9zz1x")),
+        ("https://www.reddit.com/r/klm/comments/1abc2d/comment/k9zz1x/", ("reddit", "t1_k9zz1x")),
+        ("https://redd.it/1abc2d", ("reddit", "t3_1abc2d")),
+        ("https://www.reddit.com/r/klm/", None),
+        (f"https://youtu.be/{VIDEO}", ("youtube", VIDEO)),
+        (f"https://www.youtube.com/watch?v={VIDEO}&lc={COMMENT}", ("youtube", COMMENT)),
+        (f"https://music.youtube.com/shorts/{VIDEO}", ("youtube", VIDEO)),
+        ("https://www.youtube.com/watch", None),
+        ("https://www.youtube.com/@klm", None),
+        ("https://news.ycombinator.com/item?id=39000001", ("hacker_news", "39000001")),
+        ("https://news.ycombinator.com/item?id=x", None),
+        ("https://www.facebook.com/permalink.php?story_fbid=1234567&id=7654321", ("facebook", "7654321_1234567")),
+        (
+            "https://m.facebook.com/story.php?story_fbid=1234567&id=7654321&comment_id=99999",
+            ("facebook", "1234567_99999"),
+        ),
+        ("https://www.facebook.com/7654321/posts/1234567/", ("facebook", "7654321_1234567")),
+        ("https://www.facebook.com/7654321_1234567", ("facebook", "7654321_1234567")),
+        ("https://www.facebook.com/klm/posts/late-again/1234567/?comment_id=99999", ("facebook", "1234567_99999")),
+        (
+            "https://www.facebook.com/klm/posts/1234567?comment_id=99999&reply_comment_id=88888",
+            ("facebook", "1234567_88888"),
+        ),
+        ("https://www.facebook.com/klm/posts/1234567", None),
+        ("https://www.facebook.com/klm/posts/pfbid02abc", None),
+        (
+            "https://play.google.com/store/apps/details?id=com.klm.app&reviewId=0f1e2d3c-aaaa-bbbb-cccc-1234567890ab&hl=nl",
+            ("google_play", "0f1e2d3c-aaaa-bbbb-cccc-1234567890ab"),
+        ),
+        ("https://play.google.com/store/apps/details?id=com.klm.app", None),
+        ("https://nl.trustpilot.com/reviews/65A1b2c3d4e5f60718293a4b", ("trustpilot", "65a1b2c3d4e5f60718293a4b")),
+        ("https://t.me/c/1234567890/42", ("telegram", "-1001234567890:42")),
+        ("https://t.me/klmhelp/42", None),
+        ("https://www.instagram.com/p/Cabc-12_x/", None),
+        (
+            f"https://www.google.com/url?rct=j&sa=t&url={quote('https://x.com/klm/status/1790000000000000001', safe='')}&ct=ga",
+            ("x", "1790000000000000001"),
+        ),
+        ("mailto:a@b.example", None),
+        ("https://example.com/", None),
+    ],
 )
-def test_the_one_form_is_its_own(scheme: str, host: str, rest: str) -> None:
-    form = canonical(f"{scheme}://{host}/{rest}")
+def test_which_post_a_link_leads_to(url: str, post: tuple[str, str] | None) -> None:
+    assert venue_of(url) == post
+
+
+LETTERS = st.text(alphabet="aé/.%2F&=?#;+~ü utm_\\@:-", max_size=30)
+HOSTS = st.sampled_from([
+    "example.com", "www.Bücher.example", "x.com", "l.facebook.com", "m.m.example.com:443", "youtu.be", "bsky.app",
+    "www.reddit.com", "www.youtube.com", "a.cdn.ampproject.org", "urldefense.com", "www.google.com", "www.facebook.com",
+])  # fmt: skip
+PATHS = st.sampled_from([
+    "", "a/status/12", "profile/did:plc:a/post/", "profile/a/post/", "comments/ab/", "r/a/comments/ab/x/cd", "watch?v=abcdefg&lc=",
+    "shorts/abcdefg", "c/s/example.com/", "v3/__https://example.com/", "url?url=https://", "url?q=//", "amp/s/example.com/",
+    "l.php?u=http%3A%2F%2F", "@jan/111222333444555666", "users/jan/statuses/111222333444555666",
+    "amp/amp//amp/", "permalink.php?id=1234567&story_fbid=",
+])  # fmt: skip
+
+
+@given(st.sampled_from(["http", "HTTPS"]), HOSTS, PATHS, LETTERS)
+def test_the_one_form_is_its_own(scheme: str, host: str, path: str, rest: str) -> None:
+    url = f"{scheme}://{host}/{path}{rest}"
+    form = canonical(url)
     if form is not None:
         assert canonical(form) == form
-        assert key(form) == key(f"{scheme}://{host}/{rest}")
+        assert unwrap(form) == form
+        assert key(form) == key(url) == key(str(key(url)))
+        assert venue_of(form) == venue_of(url)
         assert form.isascii()
         assert not any(letter.isspace() for letter in form)
 
 
 @given(st.text(max_size=40))
 def test_nothing_breaks_it(text: str) -> None:
-    for url in (text, f"https://{text}", f"https://example.com/{text}", f"https://www.google.com/url?url={text}"):
+    for url in (
+        text, f"https://{text}", f"https://example.com/{text}", f"https://www.google.com/url?url={text}",
+        f"https://bsky.app/profile/{text}/post/{text}", f"https://www.youtube.com/watch?v=abcdefg&lc={text}",
+    ):  # fmt: skip
         canonical(url)
         key(url)
         unwrap(url)
+        venue_of(url)

@@ -7,7 +7,7 @@ import orjson
 import strawberry
 
 from services.api.auth import Action
-from services.api.desk import conversations, events, ledger, queries, replies, sla_clocks
+from services.api.desk import channel_checks, conversations, events, ledger, queries, replies, sla_clocks
 from services.api.graphql.fields import Argument, Asked, root_field
 from services.api.graphql.inputs import NOT_SAID, input_type
 from services.api.graphql.objects import PageInfo
@@ -165,6 +165,10 @@ async def _check_reply(asked: Asked, _: Raw, given: dict[str, Any]) -> Any:
         return await replies.check_reply(desk, _id_of(given, "id"))
 
 
+async def _check_channel(asked: Asked, _: Raw, given: dict[str, Any]) -> Any:
+    return await channel_checks.check_channel(asked.desk_for(Action.CONNECT_CHANNELS), _id_of(given, "id"))
+
+
 def moment_of(given: dict[str, Any], name: str) -> datetime | None:
     """An argument that is a moment with its zone. Raises Invalid."""
     return None if given[name] is None else conversations.read_moment(given[name], f"/{name}")
@@ -238,6 +242,10 @@ def reading_fields() -> dict[str, Any]:
         root_field(
             "checkReply", Json | None, "Whether the venue would take a reply as things stand now.",
             {"id": Argument(ID, "The reply's id.")}, _check_reply,
+        ),
+        root_field(
+            "checkChannel", Json | None, "Whether a channel's credential works, and whom its network takes us for.",
+            {"id": Argument(ID, "The channel's id.")}, _check_channel,
         ),
     ]  # fmt: skip
     return {one.graphql_name: one for one in made}

@@ -17,6 +17,7 @@ from services.api.desk import (
     issue_types,
     keys,
     mentions,
+    moderation,
     people,
     playbooks,
     queries,
@@ -127,6 +128,11 @@ def _works(run: Any, doc: str, takes: Any = None, versioned: Any = "optional") -
     )  # fmt: skip
 
 
+def _moderates(run: Change, of: str, takes: Any, doc: str) -> Verb:
+    """A verb that asks something of a venue, or says what became of it."""
+    return Verb(action=Action.MODERATE, run=_changes(run), noun="moderation", of=of, takes=takes, doc=doc)
+
+
 def _seen(run: Any) -> Callable[[Desk, Given], Awaitable[Any]]:
     return lambda desk, given: run(desk, given.key, given.version)
 
@@ -171,6 +177,19 @@ _SETTLE = record_type(
         "note": _MAYBE_TEXT,
     },
     "What became of a reply.",
+)
+_WHY = record_type(
+    "ModerateInput",
+    {"reason": (str | None, "For ourselves; the venue does not hear it.", NOT_SAID)},
+    "Why it is asked.",
+)
+_TOLD = record_type(
+    "ReportInput", {"reason": (str, "What is wrong with it; the venue hears it.", ...)}, "What is wrong with it."
+)
+_SETTLE_MODERATION = record_type(
+    "SettleModerationInput",
+    {"outcome": (str, "done or failed.", ...), "note": _MAYBE_TEXT},
+    "What became of a moderation.",
 )
 _MANY = record_type(
     "ActOnManyInput",
@@ -221,6 +240,23 @@ _WORK = {
     "settleReply": Verb(
         action=Action.WRITE_REPLIES, run=_changes(replies.settle_reply), noun="reply", of="reply", takes=_SETTLE,
         doc="Says what became of a reply whose outcome is unknown.",
+    ),
+    "hideMention": _moderates(
+        moderation.hide_mention, "mention", _WHY, "Asks the venue to hide what a customer wrote at our own place."
+    ),
+    "unhideMention": _moderates(moderation.unhide_mention, "mention", _WHY, "Asks the venue to show it again."),
+    "reportMention": _moderates(
+        moderation.report_mention, "mention", _TOLD, "Reports to the venue what breaks its rules; never sent twice."
+    ),
+    "disputeMention": _moderates(
+        moderation.dispute_mention, "mention", _TOLD, "Asks the venue to look whether a review is genuine; never sent twice."
+    ),
+    "deleteReply": _moderates(
+        moderation.delete_reply, "reply", _WHY, "Asks the venue to take away a reply of ours that stands there."
+    ),
+    "settleModeration": _moderates(
+        moderation.settle_moderation, "moderation", _SETTLE_MODERATION,
+        "Says what became of a moderation whose outcome is unknown.",
     ),
     "nextInQueue": Verb(
         action=Action.TAKE_WORK, run=_does(queues.next_in_queue), noun="conversation", of="queue",

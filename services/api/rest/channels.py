@@ -3,9 +3,9 @@
 from fastapi import Response
 
 from services.api.auth import Action
-from services.api.desk import channels
-from services.api.rest.door import Call, Door, filters_of, one, page
-from services.api.rest.inputs import CHANNEL
+from services.api.desk import channel_checks, channels
+from services.api.rest.door import Call, Door, answer, filters_of, one, page, shape
+from services.api.rest.inputs import CHANNEL, CHANNEL_CHECK
 
 door = Door("channels")
 _EXAMPLE = {"type": "push", "name": "shop-reviews", "settings": {}}
@@ -56,3 +56,29 @@ async def change_channel(call: Call) -> Response:
 async def pause_channel(call: Call) -> Response:
     """Ends the reading of a channel: it is paused, its mentions and its ledger stay."""
     return await call.do(lambda desk: channels.pause_channel(desk, call.id()))
+
+
+@door.post("/channels/{id}/check", "checkChannel", Action.CONNECT_CHANNELS, shape(CHANNEL_CHECK), status=200)
+async def check_channel(call: Call) -> Response:
+    """Whether its credential works, and whom the network takes us for.
+
+    The network is asked there and then; 409 for a kind of channel that has no account.
+    """
+    return answer(await channel_checks.check_channel(call.desk, call.id()), 200)
+
+
+@door.get(
+    "/channel-gaps", "listChannelGaps", Action.READ_SETTINGS, page("channel_gap"), query=filters_of("channel_gap")
+)
+async def list_channel_gaps(call: Call) -> Response:
+    """The stretches of channels of which something may be missing, the latest found first.
+
+    They are read again by themselves where the network can be read back; what cannot be stays open.
+    """
+    return await call.listed("channel_gap")
+
+
+@door.get("/channel-gaps/{id}", "getChannelGap", Action.READ_SETTINGS, one("channel_gap"))
+async def get_channel_gap(call: Call) -> Response:
+    """One such stretch, and how far reading it again has come."""
+    return await call.one("channel_gap", call.id())

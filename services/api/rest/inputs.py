@@ -96,6 +96,12 @@ CHECK = shown(
     lengths=many(shown(counted_as=TEXT, limit={"type": "integer"}, length={"type": "integer"}, over_by={"type": "integer"})),
     parts={**many(TEXT), "description": "The text as a numbered thread, where it is too long and the venue has threads."},
 )  # fmt: skip
+CHANNEL_CHECK = shown(
+    ok={"type": "boolean", "description": "Whether the network takes our credential."},
+    account=maybe(shown(external_id=TEXT, name=TEXT, handle=maybe(TEXT), url=maybe(TEXT))),
+    error=maybe({**TEXT, "description": "What is wrong, in a sentence."}),
+    checked_at=TIME,
+)
 
 _COUNT: Schema = {"type": "integer", "minimum": 0}
 VALIDATION = shown(

@@ -41,6 +41,7 @@ _TAGS = {
     "mentions": "Posts about us or to us, and what was found in them.",
     "conversations": "The thread with one author about one matter: work on it, answer it, watch its promises.",
     "replies": "Answers of ours and what became of them.",
+    "moderation": "What is asked of a venue about a post there: hide it, look at it, take our reply away.",
     "queues": "Where work waits, and who gets it next.",
     "people": "Teams and agents.",
     "brands": "What people talk about.",

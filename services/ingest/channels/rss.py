@@ -1,17 +1,20 @@
 """Feeds (RSS, Atom, JSON Feed, Google Alerts): news sites, blogs, forums, comments under articles. Read, not answered.
 
-A poll asks only for what changed (ETag, Last-Modified). Items are known by their id, else by their link; an item whose
-words changed is an edit, one that slid out of the feed is not a deletion, and one that is pinned comes only once. Feeds
-of Google Alerts link through a redirect of Google's; the mention carries the address behind it.
+A poll asks only for what changed (ETag, Last-Modified); where the feed names a hub (WebSub), that tells of changes at
+once. Items are known by their id, else by their link; an item whose words changed is an edit, one that slid out of the
+feed is not a deletion, and one that is pinned comes only once. Feeds of Google Alerts link through a redirect of
+Google's; the mention carries the address behind it.
 """
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field, SecretStr
 
+from services.ingest import websub
 from services.ingest.channel import (
     Answer,
     AskForNewCredential,
@@ -20,12 +23,16 @@ from services.ingest.channel import (
     ChannelSecrets,
     ChannelSettings,
     Cursor,
+    HookAnswer,
     HttpClient,
     IncomingAuthor,
     IncomingMedia,
     IncomingMention,
+    NotGenuine,
     Page,
+    Push,
     ReplyRules,
+    SkipThis,
     TryLater,
     cleaned,
     expect_read,
@@ -59,13 +66,28 @@ class RssSettings(ChannelSettings):
         title="What its items are",
         description="auto: comments where the feed says that they answer something, else articles.",
     )
+    hook_url: str = Field(
+        default="",
+        title="Address of this channel's hook",
+        description="As the world reaches /v1/hooks/ and the channel's id. With it and the hub secret a feed's hub is asked to "
+        "tell of changes.",
+        pattern=r"^([hH][tT]{2}[pP][sS]?://[^\s#]+)?$",
+        max_length=1_000,
+    )
 
 
 class RssSecrets(ChannelSecrets):
-    """For feeds behind a password."""
+    """For feeds behind a password, and for hubs."""
 
     user: str | None = Field(default=None, title="User name", description="Sent to the feed's site.", max_length=200)
     password: SecretStr | None = Field(default=None, title="Password", description="That user's.", max_length=1_000)
+    hub_secret: SecretStr | None = Field(
+        default=None,
+        title="Hub secret",
+        description="20 random characters or more, from which the key is made that a hub signs with.",
+        min_length=20,
+        max_length=500,
+    )
 
 
 class Rss:
@@ -81,6 +103,7 @@ class Rss:
         self._settings = RssSettings.model_validate(settings)
         known = RssSecrets.model_validate(secrets)
         self._auth = (known.user, known.password.get_secret_value()) if known.user and known.password else None
+        self._secret = known.hub_secret.get_secret_value() if known.hub_secret else ""
         self._http = http
 
     @staticmethod
@@ -105,11 +128,42 @@ class Rss:
             )
         self._refuse(answer, what)
         memory.follow(answer)
+        await self._ask_hub(memory, answer)
         if memory.is_same(answer):
-            return Page(cursor=memory.cursor(), poll_after=memory.rhythm)
+            return Page(cursor=memory.cursor(), poll_after=memory.pause)
         read = (answer.body, answer.headers.get("content-type", ""), answer.url, what)
         feed = await asyncio.to_thread(_read, *read) if len(answer.body) > READ_IN_THREAD else _read(*read)
         return memory.news(feed, clock.now(), _describe(feed, self._settings.kind))
+
+    def answer_hook(self, push: Push, at: datetime) -> HookAnswer | None:
+        """What a hub hears that asks whether we want a topic; and one whose delivery is not signed as agreed, which is dropped."""
+        return websub.answer_hook(push, self._secret) if self._secret else HookAnswer(404)
+
+    def verify(self, push: Push, at: datetime) -> str:
+        """A hub's delivery, by the signature over its very bytes."""
+        if not self._secret:
+            raise NotGenuine("This channel has no hub secret, so nothing is delivered to it.")
+        return websub.verify(push, self._secret)
+
+    def read_push(self, push: Push, at: datetime) -> Page:
+        """What a hub delivers: the feed, or the part of it that is new."""
+        try:
+            feed = _read(push.body, push.headers.get("content-type", ""), self._settings.url, "The delivery")
+        except (ChannelBroken, TryLater) as unreadable:
+            raise SkipThis(str(unreadable)) from unreadable
+        page = FeedMemory().news(feed, at, _describe(feed, self._settings.kind))
+        return replace(page, cursor={})
+
+    async def _ask_hub(self, memory: FeedMemory, answer: Answer) -> None:
+        """Asks the feed's hub to tell of changes, where there is one and it is time to. That it cannot be reached is no failure
+        of the feed."""
+        if not (self._secret and self._settings.hook_url):
+            memory.hub_took = False
+            return
+        now = clock.now()
+        if (hub := memory.hub_to_ask(answer, now)) is not None:
+            took = await websub.subscribe(hub, self._settings.hook_url, self._secret, self._http)
+            memory.asked_hub(now, took=took)
 
     def _refuse(self, answer: Answer, what: str) -> None:
         if answer.status == 401 and self._auth is None:

@@ -26,6 +26,7 @@ from services.ingest.channel import (
     OutcomeUnknown,
     OutgoingReply,
     Page,
+    Post,
     ReplyRules,
     Sent,
     Skipped,
@@ -79,6 +80,7 @@ class SimulatedSettings(ChannelSettings):
     brand_handle: str = Field(default="@brand", title="Our own account there", min_length=1, max_length=100)
     echoes: bool = Field(default=False, title="Our replies come back among the posts")
     page_size: int = Field(default=100, ge=1, le=1_000, title="Posts on a page")
+    streams: bool = Field(default=False, title="It is streamed; else it is polled")
     seed: int = Field(default=1, title="Where chance begins: the same seed goes wrong the same way")
     faults: tuple[Fault, ...] = Field(default=(), title="What goes wrong")
     script: tuple[Step, ...] = Field(default=(), title="What customers do by themselves", max_length=10_000)
@@ -87,7 +89,7 @@ class SimulatedSettings(ChannelSettings):
     def _makes_sense(self) -> "SimulatedSettings":
         if self.plays not in PLAYS:
             raise ValueError(f"plays is none of {', '.join(sorted(PLAYS))}")
-        for operation in ("page", "reply", "read_back"):
+        for operation in ("page", "reply", "read_back", "moderate"):
             if sum(fault.percent for fault in self.faults if fault.on == operation) > 100:
                 raise ValueError(f"the faults on {operation} add up to more than 100 percent")
         return self
@@ -134,6 +136,10 @@ class Simulated:
         await asyncio.to_thread(self._play_script)
         return await self._read({"after": str((cursor or {}).get("after", 0))})
 
+    def streaming(self) -> bool:
+        """As set."""
+        return self._settings.streams
+
     async def stream(self, cursor: Cursor | None) -> AsyncIterator[Page]:
         """Pages as posts come."""
         while True:
@@ -172,6 +178,38 @@ class Simulated:
             if (one["text"], one["visibility"]) == (reply.text, visibility) and _sent(one).sent_at >= _floor(since):
                 return _sent(one)
         return None
+
+    async def hide(self, post: Post) -> None:
+        """Hides a post."""
+        await self._moderate("hide", post)
+
+    async def unhide(self, post: Post) -> None:
+        """Shows it again."""
+        await self._moderate("unhide", post)
+
+    async def report(self, post: Post, reason: str) -> None:
+        """Reports a post. The venue keeps every report, also a repeated one."""
+        await self._moderate("report", post, reason)
+
+    async def dispute(self, post: Post, reason: str) -> None:
+        """Disputes a review; of what is none, the venue takes no dispute."""
+        await self._moderate("dispute", post, reason)
+
+    async def delete_reply(self, post: Post) -> None:
+        """Takes away a reply of ours."""
+        await self._moderate("delete_reply", post)
+
+    async def _moderate(self, action: str, post: Post, reason: str = "") -> None:
+        asked = {"action": action, "id": post.external_id, "reason": reason}
+        with replying(_WHAT):
+            answer = await self._http.request("POST", f"{ADDRESS}/moderation", json=asked, deadline_s=DEADLINE_S)
+        expect_posted(answer, _WHAT, _said(answer))
+        try:
+            done = _json(answer.body)["done"]
+        except (TryLater, KeyError, TypeError) as unreadable:
+            raise OutcomeUnknown(f"{_WHAT} answers something that cannot be read.") from unreadable
+        if done != action:
+            raise OutcomeUnknown(f"{_WHAT} says that it did {done}, and not {action}.")
 
     async def _read(self, params: Mapping[str, str]) -> Page:
         with reading(_WHAT):

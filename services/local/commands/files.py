@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from services.local.commands.session import settings_or_exit, tell
+
+if TYPE_CHECKING:
+    from services.local.mapping import FileMapping
+    from services.local.mention_files import MentionFile
 
 MOST_PROBLEMS_SHOWN = 10
 
@@ -56,16 +60,30 @@ def analyse(
 
 
 def import_mentions(
-    file: Annotated[Path, typer.Argument(help="JSON lines (one IncomingMention a line) or CSV, plain or gzipped.")],
+    file: Annotated[
+        Path, typer.Argument(help="JSON lines (one IncomingMention a line), CSV or a JSON document, plain or gzipped.")
+    ],
     channel: Annotated[
         str | None, typer.Option(help="Name or id of the channel they belong to; a push channel of a new name is made.")
     ] = None,
     workspace: Annotated[str, typer.Option(help="The workspace's slug.")] = "main",
+    mapping: Annotated[
+        str | None,
+        typer.Option(
+            help="How the file's columns become the fields of a mention: a ready mapping's name, or a YAML file."
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Only write the mentions to standard output, as POST /v1/mentions takes them."),
+    ] = False,
 ) -> None:
     """Take mentions in from a file, with a progress bar.
 
     The same file again adds nothing. A CSV's columns are the fields of an IncomingMention; author.handle goes a level
-    down. Without --channel each line's own channel counts, and `import` where it has none.
+    down. Files with other columns need a mapping: tripadvisor, tiktok, linkedin, news_comments, shop_reviews and
+    call_notes are ready. Without --channel the mapping's channel counts, or each line's own, and `import` where it has
+    none.
 
     \b
     Example: webcare import reviews.csv --channel shop-reviews
@@ -73,24 +91,51 @@ def import_mentions(
     import asyncio
 
     from services.local import first_start, running
-    from services.local.environment import home_of, resolved
+    from services.local.environment import home_of, resolved, secret_of
     from services.local.importing import import_file
+    from services.local.mapping import read_mapping
     from services.local.mention_files import MentionFile
 
-    source = MentionFile(file)
     given = settings_or_exit()
+    known = read_mapping(mapping, secret_of(given)) if mapping else None
+    source = MentionFile(file, known.items if known else None)
+    if dry_run:
+        raise typer.Exit(_preview(source, channel, known))
     with resolved(given, tell) as settings:
         is_running = running.read(home_of(given)) is not None
         if not given.database_url and not is_running:
             first_start.prepare_for_a_command(settings, home_of(given))
         with progress("Importing", source.size) as advance:
-            found = asyncio.run(import_file(source, settings, workspace=workspace, channel=channel, progress=advance))
+            if mapping:
+                known = read_mapping(mapping, settings.secret_key.get_secret_value())
+            taking = import_file(
+                source, settings, workspace=workspace, channel=channel, progress=advance, mapping=known
+            )  # fmt: skip
+            found = asyncio.run(taking)
     show_problems(found.problems)
     counted = ", ".join(f"{count:,} {outcome}" for outcome, count in found.outcomes.items() if count)
     tell(f"{found.read:,} read: {counted or 'nothing'}.")
     if not is_running and not given.database_url:
         tell("They are understood as soon as webcare runs: `webcare up`.")
     raise typer.Exit(1 if found.problems and len(found.problems) == found.read else 0)
+
+
+def _preview(source: MentionFile, channel: str | None, mapping: FileMapping | None) -> int:
+    """Writes what would be taken in, a mention a line. Returns an exit code."""
+    import orjson
+
+    from services.local.importing import mapped, previewed
+
+    good, problems = 0, []
+    for one in previewed(mapped(source, mapping), channel, mapping):
+        if isinstance(one, str):
+            problems.append(one)
+        else:
+            typer.echo(orjson.dumps(one).decode())
+            good += 1
+    show_problems(problems)
+    tell(f"{good:,} would be taken in, {len(problems):,} not. Nothing was.")
+    return 1 if problems and not good else 0
 
 
 @contextmanager

@@ -1,0 +1,205 @@
+"""A professional Instagram account: comments under its posts and mentions of it, by webhook and by reading back. Answered in
+public, one level deep, and once and within seven days in private; comments can be hidden, and our own taken away.
+
+The webhook of a mention holds ids only; it comes in with a title that says so, to be read at Instagram.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field
+
+from services.ingest.channel import (
+    Account,
+    Channel,
+    ChannelBroken,
+    ChannelSecrets,
+    ChannelSettings,
+    Cursor,
+    HookAnswer,
+    HttpClient,
+    Idempotency,
+    Length,
+    OutgoingReply,
+    Page,
+    Post,
+    Push,
+    ReplyRules,
+    ReplyWay,
+    Sent,
+    SkipThis,
+)
+from services.ingest.instagram_events import named_in, page_of
+from services.ingest.items import payload_in
+from services.ingest.json_api import Fields
+from services.ingest.meta import Graph, Hooks, MetaSecrets, MetaSettings, entries_in, ours_among, sent
+from services.ingest.meta_sweep import Listing, Sweep
+from shared.kit import clock
+
+POLL_AFTER = timedelta(minutes=5)
+LONGEST_COMMENT = 2_200  # code points; not in Meta's reference, known from use
+LONGEST_MESSAGE = 1_000  # bytes of UTF-8
+PRIVATE_WITHIN_S = 7 * 86_400
+_REPLY = "id,text,timestamp,from,username,like_count"
+_COMMENT = f"{_REPLY},replies.limit(50){{{_REPLY}}}"
+
+
+class InstagramSettings(MetaSettings):
+    """Which account."""
+
+    account_id: str = Field(
+        title="Id of the account", pattern=r"^\d{1,32}$",
+        description="Of the professional account, as the Graph API gives it (instagram_business_account); digits.",
+    )  # fmt: skip
+    handle: str | None = Field(
+        default=None,
+        title="Handle of the account",
+        description="Without the @. Our own comments are known by it.",
+        max_length=60,
+    )
+    watch_days: int = Field(
+        default=14, ge=1, le=365, title="Days for which comments under a post are read back",
+        description="Webhooks tell comments under older posts too.",
+    )  # fmt: skip
+
+
+class InstagramSecrets(MetaSecrets):
+    """A token of the account, and the secrets of the app that has it."""
+
+
+class Instagram:
+    """One account."""
+
+    title: ClassVar[str] = "Instagram"
+    Settings: ClassVar[type[ChannelSettings]] = InstagramSettings
+    Secrets: ClassVar[type[ChannelSecrets]] = InstagramSecrets
+    ids_unique_within: ClassVar[Literal["network", "channel"]] = "network"
+    reply_rules: ReplyRules = ReplyRules(
+        public=ReplyWay(lengths=(Length(limit=LONGEST_COMMENT),)),
+        private=ReplyWay(
+            lengths=(Length(limit=LONGEST_MESSAGE, counted_as="utf8_bytes"),),
+            window_s=PRIVATE_WITHIN_S, window_from="published_at", once=True,
+        ),
+    )  # fmt: skip
+
+    def __init__(self, settings: Mapping[str, Any], secrets: Mapping[str, str], http: HttpClient) -> None:
+        self._settings = InstagramSettings.model_validate(settings)
+        known = InstagramSecrets.model_validate(secrets)
+        self._handle = (self._settings.handle or "").strip().removeprefix("@").lower() or None
+        self._hooks = Hooks(known)
+        self._graph = Graph(self._settings, known, http, "Instagram")
+
+    @staticmethod
+    def read_payload(body: bytes, at: datetime) -> Page:
+        """A delivery to the webhook, or a page of comments or of posts that tag us, as the Graph API lists them."""
+        whole = payload_in(body)
+        if isinstance(whole, dict) and isinstance(whole.get("data"), list):
+            tagged = [isinstance(one, dict) and "media_type" in one for one in whole["data"]]
+            kinds = ["tags" if one else "media.comments" for one in tagged]
+            listed = zip(kinds, whole["data"], strict=True)
+            return page_of([{"kind": kind, "entry": {}, "value": one} for kind, one in listed], at)
+        return page_of(entries_in(body, "instagram", "changes"), at)
+
+    def verify(self, push: Push, at: datetime) -> str:
+        """Checks X-Hub-Signature-256 over the very bytes."""
+        return self._hooks.verify(push)
+
+    def answer_hook(self, push: Push, at: datetime) -> HookAnswer | None:
+        """Answers Meta's question whether this address is ours."""
+        return self._hooks.answer(push)
+
+    def read_push(self, push: Push, at: datetime) -> Page:
+        """What a delivery tells of our account; one delivery may tell of several accounts."""
+        changes = entries_in(push.body, "instagram", "changes")
+        return page_of([one for one in changes if str(one["entry"]) == self._settings.account_id], at)
+
+    async def page(self, cursor: Cursor | None) -> Page:
+        """What stands under our posts since they were read before, and the posts in which we are tagged."""
+        return await self._step(Sweep.of(cursor, clock.now()))
+
+    async def backfill(self, since: datetime, cursor: Cursor | None) -> Page:
+        """What was written at `since` or later and stands there still."""
+        return await self._step(Sweep.of(cursor, clock.now(), since))
+
+    def idempotency(self) -> Idempotency:
+        """Instagram knows no token of ours, but shows what we wrote."""
+        return "read_back"
+
+    async def reply_publicly(self, reply: OutgoingReply) -> Sent:
+        """Answers a comment (an answer to an answer lands below the same comment), or one in which we were named elsewhere."""
+        where = named_in(reply)
+        if where is None:
+            answer = await self._graph.write(f"{reply.in_reply_to}/replies", {"message": reply.text})
+        else:
+            answer = await self._graph.write(f"{self._settings.account_id}/mentions", {**where, "message": reply.text})
+        return sent(answer, "id", "Instagram")
+
+    async def reply_privately(self, reply: OutgoingReply) -> Sent:
+        """Sends the one private message that a comment allows."""
+        if named_in(reply) is not None:
+            raise SkipThis("Instagram takes a private message only to who commented under our own posts.")
+        path = f"{self._settings.account_id}/messages"
+        return await self._graph.message(path, {"comment_id": reply.in_reply_to}, reply.text)
+
+    async def find_reply(self, reply: OutgoingReply, *, private: bool, since: datetime) -> Sent | None:
+        """Our answer below the comment, or our message to its author."""
+        account = self._settings.account_id
+        if private:
+            return await self._graph.find_message(account, "instagram", reply, since)
+        if named_in(reply) is not None:
+            raise ChannelBroken("Instagram does not show us what stands under posts of others; look for it there.")
+        above = Fields((await self._graph.read(reply.in_reply_to, {"fields": "id,parent_id"})).found, "comment", {})
+        below = f"{above.text('parent_id') or reply.in_reply_to}/replies"
+        after: str | None = None
+        for _ in range(10):  # answers stand oldest first
+            asked = {"fields": _REPLY, "limit": "100", **({"after": after} if after else {})}
+            shown = await self._graph.read(below, asked)
+            found = ours_among(shown.items(), account, reply.text, since, "text", "timestamp", self._handle)
+            after = shown.after()
+            if found is not None or after is None:
+                return found
+        raise ChannelBroken("There are too many answers below this comment; look for it at Instagram.")
+
+    async def hide(self, post: Post) -> None:
+        """Hides a comment under a post of ours."""
+        await self._graph.set(post.external_id, {"hide": True})
+
+    async def unhide(self, post: Post) -> None:
+        """Shows it again."""
+        await self._graph.set(post.external_id, {"hide": False})
+
+    async def delete_reply(self, post: Post) -> None:
+        """Deletes a comment of ours."""
+        await self._graph.remove(post.external_id)
+
+    async def account(self) -> Account:
+        """The account, as the token may see it."""
+        read = await self._graph.read(self._settings.account_id, {"fields": "id,username,name"})
+        found = Fields(read.found, "account", {})
+        handle = found.text("username")
+        url = f"https://www.instagram.com/{handle}/" if handle else None
+        return Account(self._settings.account_id, found.text("name") or handle or "", handle, url)
+
+    def own_accounts(self) -> frozenset[str]:
+        """The account, by id and handle."""
+        return frozenset({self._settings.account_id, *([self._handle] if self._handle else [])})
+
+    async def _step(self, sweep: Sweep) -> Page:
+        account, watched = self._settings.account_id, timedelta(days=self._settings.watch_days)
+        listings = (
+            Listing(
+                "media", f"{account}/media", f"id,timestamp,permalink,comments_count,comments.limit(50){{{_COMMENT}}}",
+                "timestamp", watched, "comments", _COMMENT, "timestamp", "comments_count",
+            ),
+            Listing("tags", f"{account}/tags", "id,caption,media_type,permalink,timestamp,username,like_count", "timestamp"),
+        )  # fmt: skip
+        events, read = await sweep.step(self._graph, listings)
+        rest = read.rest if read.rest or not sweep.done else POLL_AFTER
+        return page_of(
+            events, clock.now(), cursor=sweep.cursor(), has_more=not sweep.done and not rest,
+            poll_after=rest, quota_left=read.quota_left,
+        )  # fmt: skip
+
+
+CHANNEL: type[Channel] = Instagram

@@ -1,0 +1,1 @@
+"""The ready mappings of `webcare import --mapping`: one YAML file each."""

@@ -1,0 +1,175 @@
+"""Links to posts: which post of which venue an address leads to, however the link was copied, and its one form.
+
+Works on addresses as `canonical_url.canonical` writes them. `external_id` is the one that the venue's own channel gives
+the post, so that a post found by a news feed and by its venue is one; it is missing where the address does not tell it
+(a Bluesky link by handle, an Instagram code) and where no channel reads that venue. Mastodon and its kind are known by
+the form of their paths, since anybody may run one.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+
+@dataclass(frozen=True, slots=True)
+class LinkedPost:
+    """A post that a link leads to: `link` is the same for all links to it."""
+
+    link: str
+    channel_type: str | None = None
+    external_id: str | None = None
+
+
+def post_at(address: str) -> LinkedPost | None:
+    """The post at this canonical address; None where it is no post of a venue that we know."""
+    parts = urlsplit(address)
+    path = parts.path.rstrip("/") or "/"
+    for hosts, form, read in _VENUES:
+        if hosts.fullmatch(parts.netloc) and (found := form.fullmatch(path)):
+            return read(_Link(parts.netloc, found, parts.query))
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Link:
+    host: str
+    path: re.Match[str]
+    query: str
+
+    def part(self, name: str) -> str:
+        """A part of the path, decoded; empty where the path does not have it."""
+        return unquote(self.path.groupdict().get(name) or "")
+
+    def asked(self, name: str, form: str) -> str | None:
+        """A parameter, where it is there and has this form."""
+        given = dict(reversed(parse_qsl(self.query, max_num_fields=200))).get(name, "")
+        return given if re.fullmatch(form, given) else None
+
+
+_Read: TypeAlias = Callable[[_Link], LinkedPost | None]
+
+
+def _x(link: _Link) -> LinkedPost:
+    post = link.part("id")
+    return LinkedPost(f"https://x.com/i/web/status/{post}", "x", post)
+
+
+def _bluesky(link: _Link) -> LinkedPost:
+    account, key = link.part("account"), link.part("key")
+    identity = f"at://{account}/app.bsky.feed.post/{key}" if account.startswith("did:") else None
+    # a handle may be given away: only the account's lasting id makes the post's
+    return LinkedPost(f"https://bsky.app/profile/{account}/post/{key}", "bluesky" if identity else None, identity)
+
+
+def _mastodon(link: _Link) -> LinkedPost:
+    uri = f"https://{link.host}/users/{link.part('account')}/statuses/{link.part('id')}"
+    return LinkedPost(uri, "mastodon", uri)
+
+
+def _reddit(link: _Link) -> LinkedPost:
+    post, comment = link.part("post").lower(), link.part("comment").lower()
+    if comment:
+        return LinkedPost(f"https://www.reddit.com/comments/{post}/_/{comment}", "reddit", f"t1_{comment}")
+    return LinkedPost(f"https://www.reddit.com/comments/{post}", "reddit", f"t3_{post}")
+
+
+def _youtube(link: _Link) -> LinkedPost | None:
+    video = link.part("video") or link.asked("v", r"[\w-]{6,20}")
+    if not video:
+        return None
+    page = f"https://www.youtube.com/watch?v={video}"
+    comment = link.asked("lc", r"[\w.-]{10,100}")
+    return LinkedPost(f"{page}&lc={comment}", "youtube", comment) if comment else LinkedPost(page, "youtube", video)
+
+
+def _hacker_news(link: _Link) -> LinkedPost | None:
+    item = link.asked("id", r"\d{1,12}")
+    return LinkedPost(f"https://news.ycombinator.com/item?id={item}", "hacker_news", item) if item else None
+
+
+def _facebook(link: _Link) -> LinkedPost | None:
+    """A post is known as page and post, a comment as post and comment; the names of pages change."""
+    page = link.part("page") or link.asked("id", r"\d{1,20}")
+    post = link.part("post") or link.asked("story_fbid", r"\d{1,20}")
+    comment = link.asked("reply_comment_id", r"\d{1,20}") or link.asked("comment_id", r"\d{1,20}")
+    if post and comment:
+        identity = f"{post}_{comment}"
+    elif post and page and page.isdigit():
+        identity = f"{page}_{post}"
+    else:
+        return None
+    return LinkedPost(f"https://www.facebook.com/{identity}", "facebook", identity)
+
+
+def _google_play(link: _Link) -> LinkedPost | None:
+    app, review = link.asked("id", r"[\w.]{3,200}"), link.asked("reviewId", r"[\w:.-]{8,200}")
+    if not (app and review):
+        return None
+    return LinkedPost(f"https://play.google.com/store/apps/details?id={app}&reviewId={review}", "google_play", review)
+
+
+def _trustpilot(link: _Link) -> LinkedPost:
+    review = link.part("review").lower()
+    return LinkedPost(f"https://www.trustpilot.com/reviews/{review}", "trustpilot", review)
+
+
+def _telegram(link: _Link) -> LinkedPost:
+    chat, message = link.part("chat"), link.part("message")
+    return LinkedPost(f"https://t.me/c/{chat}/{message}", "telegram", f"-100{chat}:{message}")
+
+
+def _instagram(link: _Link) -> LinkedPost:
+    return LinkedPost(f"https://www.instagram.com/p/{link.part('code')}")
+
+
+def _tiktok(link: _Link) -> LinkedPost:
+    return LinkedPost(f"https://www.tiktok.com/@/video/{link.part('id')}")
+
+
+def _linkedin(link: _Link) -> LinkedPost:
+    return LinkedPost(f"https://www.linkedin.com/feed/update/urn:li:activity:{link.part('id')}")
+
+
+_COMMENTS = r"(?:/(?:r|user|u)/[^/]+)?/comments/(?P<post>[0-9A-Za-z]{2,13})"
+_VENUES: tuple[tuple[re.Pattern[str], re.Pattern[str], _Read], ...] = tuple(
+    (re.compile(hosts), re.compile(form), read)
+    for hosts, form, read in (
+        (r"(?:(?:www|m|mobile)\.)?(?:x|twitter)\.com", r"(?:/[^/]+)?(?:/web)?/status(?:es)?/(?P<id>\d+)(?:/.*)?", _x),
+        (
+            r"(?:[a-z-]+\.)?bsky\.app",
+            r"/profile/(?P<account>did(?::|%3A)[a-z]+(?::|%3A)[\w.:-]+|[\w.-]+)/post/(?P<key>[\w.~:-]+)(?:/.*)?",
+            _bluesky,
+        ),
+        (r"(?:[a-z]{1,4}\.)?reddit\.com", rf"{_COMMENTS}(?:/[^/]*)?", _reddit),
+        (r"(?:[a-z]{1,4}\.)?reddit\.com", rf"{_COMMENTS}/[^/]*/(?P<comment>[0-9A-Za-z]{{2,13}})", _reddit),
+        (r"(?:(?:www|m|music)\.)?youtube(?:-nocookie)?\.com", r"/watch", _youtube),
+        (
+            r"(?:(?:www|m|music)\.)?youtube(?:-nocookie)?\.com",
+            r"/(?:shorts|live|embed|v)/(?P<video>[\w-]{6,20})(?:/.*)?",
+            _youtube,
+        ),
+        (r"news\.ycombinator\.com", r"/item", _hacker_news),
+        (r"(?:(?:www|m|mbasic)\.)?facebook\.com", r"/(?:permalink|story)\.php", _facebook),
+        (r"(?:(?:www|m|mbasic)\.)?facebook\.com", r"/(?P<page>[\w.-]+)/posts/(?:[^/]*/)?(?P<post>\d{1,20})", _facebook),
+        (r"(?:(?:www|m|mbasic)\.)?facebook\.com", r"/(?P<page>\d{1,20})_(?P<post>\d{1,20})", _facebook),
+        (r"play\.google\.com", r"/store/apps/details", _google_play),
+        (r"(?:[a-z]{2,3}(?:-[a-z]{2})?\.)?trustpilot\.com", r"/reviews/(?P<review>[0-9A-Fa-f]{24})", _trustpilot),
+        (r"(?:t|telegram)\.me", r"/c/(?P<chat>\d{5,16})(?:/\d+)?/(?P<message>\d+)", _telegram),
+        (
+            r"(?:(?:www|m)\.)?instagram\.com",
+            r"(?:/[^/]+)?/(?:p|reel|reels|tv)/(?P<code>[\w-]{6,40})(?:/.*)?",
+            _instagram,
+        ),
+        (r"(?:(?:www|m)\.)?tiktok\.com", r"/@[^/]*/(?:video|photo)/(?P<id>\d{8,25})", _tiktok),
+        (
+            r"(?:(?:www|[a-z]{2})\.)?linkedin\.com",
+            r"/(?:feed/update/urn:li:activity:|posts/[^/]*[-_]activity-)(?P<id>\d{15,25})(?:-[\w-]*)?",
+            _linkedin,
+        ),
+        # a local copy of another server's post (/@name@server/…) does not tell the post's own address
+        (r".+", r"(?:/(?:web|deck))?/@(?P<account>\w[\w.-]*)/(?P<id>\d{15,20})", _mastodon),
+        (r".+", r"/users/(?P<account>\w[\w.-]*)/statuses/(?P<id>\d{15,20})(?:/activity)?", _mastodon),
+    )
+)
