@@ -9,10 +9,10 @@ from typing import Any
 from uuid import UUID
 
 from services.ingest.channels.simulated import venue_of
+from services.ingest.networks.played_venues import PLAYS
+from services.ingest.networks.simulated_venue import Venue
 from services.ingest.opening import Opener, workspace_folder
-from services.ingest.played_venues import PLAYS
 from services.ingest.replies import Sender
-from services.ingest.simulated_venue import Venue
 from shared.acts import conversations
 from shared.acts import replies as acts
 from shared.kit import ids

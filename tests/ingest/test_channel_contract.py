@@ -40,7 +40,7 @@ from services.ingest.channel import (
     TryLater,
 )
 from services.ingest.channels.simulated import SimulatedSettings
-from services.ingest.played_venues import PLAYS
+from services.ingest.networks.played_venues import PLAYS
 from services.ingest.spending import BUDGET_SETTING
 from shared.kit import clock
 from shared.kit.http import HttpClient

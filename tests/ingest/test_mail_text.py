@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from services.ingest.mail_text import said_in, said_in_html
+from services.ingest.networks.mail_text import said_in, said_in_html
 
 NEW = "Mijn router is nog steeds kapot.\nBel me a.u.b. terug."
 

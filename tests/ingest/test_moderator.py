@@ -14,7 +14,7 @@ from services.ingest import moderator as carrying
 from services.ingest.channel import Post as There
 from services.ingest.channels.simulated import Simulated
 from services.ingest.moderator import REQUESTED, Moderator
-from services.ingest.simulated_venue import Moderated, Venue
+from services.ingest.networks.simulated_venue import Moderated, Venue
 from shared.acts import moderation as acts
 from shared.kit import clock, ids
 from shared.models.channel import Channel

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from services.ingest.feed_memory import MOST_ITEMS
+from services.ingest.networks.feed_memory import MOST_ITEMS
 from tests.ingest.site import NOON, Now, Site, ids_of, item, rss
 
 pytestmark = pytest.mark.usefixtures("now")

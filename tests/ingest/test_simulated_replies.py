@@ -15,7 +15,7 @@ from services.ingest.channel import (
     SkipThis,
     TryLater,
 )
-from services.ingest.played_venues import PLAYS
+from services.ingest.networks.played_venues import PLAYS
 from shared.kit import clock
 from tests.ingest.simulation import a_fault, a_venue_channel, an_answer
 

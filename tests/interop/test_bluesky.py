@@ -21,9 +21,9 @@ from typing import Any
 import httpx
 import pytest
 
-from services.ingest import atproto_session
 from services.ingest.channel import AskForNewCredential, IncomingMention, OutgoingReply, Post, SkipThis
 from services.ingest.channels.bluesky import Bluesky
+from services.ingest.networks import atproto_session
 from services.local.programs import find_valkey
 from shared.kit import clock
 from shared.kit.http import HttpClient

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from services.ingest.channel import HttpClient, OutgoingReply
 from services.ingest.channels.nntp import NewsServer
-from services.ingest.nntp_client import open_nntp
+from services.ingest.networks.nntp_client import open_nntp
 from shared.kit import clock
 from tests.interop.inn_server import RunningInn, inn_server
 from tests.interop.programs import MARKS, or_skipped

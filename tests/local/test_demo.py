@@ -16,7 +16,7 @@ from services.api.desk import workspaces
 from services.api.desk.desk import Actor, Desk
 from services.ingest.channels.simulated import SimulatedSettings, to_mention, venue_of
 from services.ingest.incoming_mention import IncomingMention, read_mentions
-from services.ingest.played_venues import PLAYS
+from services.ingest.networks.played_venues import PLAYS
 from services.ingest.worker import publish_types
 from services.local.demo import content, founding, player
 from services.local.demo.venues import as_venue_post, into_venues

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from pydantic import ValidationError
 
-from services.ingest.played_venues import PLAYS
+from services.ingest.networks.played_venues import PLAYS
 from shared.models.reply_rules import Answerable, Length, ReplyAnswer, ReplyRules, ReplyWay
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)

@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, StringConstraints
 
-from services.ingest.app_store_reviews import reviews_in, times_in
 from services.ingest.channel import (
     Account,
     Answer,
@@ -37,10 +36,11 @@ from services.ingest.channel import (
     reading,
     replying,
 )
-from services.ingest.items import payload_in, place_in
-from services.ingest.json_api import Fields, expect_json, moment, parsed
-from services.ingest.signed_tokens import signed_token
-from services.ingest.walks import Walk
+from services.ingest.networks.app_store_reviews import reviews_in, times_in
+from services.ingest.networks.items import payload_in, place_in
+from services.ingest.networks.json_api import Fields, expect_json, moment, parsed
+from services.ingest.networks.signed_tokens import signed_token
+from services.ingest.networks.walks import Walk
 from shared.kit import clock
 
 FEEDS = "https://itunes.apple.com"

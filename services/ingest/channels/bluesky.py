@@ -10,10 +10,6 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, SecretStr
 
-from services.ingest import atproto
-from services.ingest.atproto_jetstream import Listener
-from services.ingest.atproto_records import Records
-from services.ingest.atproto_session import SignedIn
 from services.ingest.channel import (
     Account,
     Channel,
@@ -32,8 +28,12 @@ from services.ingest.channel import (
     Sent,
     reading,
 )
-from services.ingest.json_api import Fields, expect_json, moment, object_in, quota_left
-from services.ingest.walks import Walk
+from services.ingest.networks import atproto
+from services.ingest.networks.atproto_jetstream import Listener
+from services.ingest.networks.atproto_records import Records
+from services.ingest.networks.atproto_session import SignedIn
+from services.ingest.networks.json_api import Fields, expect_json, moment, object_in, quota_left
+from services.ingest.networks.walks import Walk
 from shared.kit import clock
 
 LAG = timedelta(minutes=5)  # how late the app view may show a post; read again that far

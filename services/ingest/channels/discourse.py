@@ -36,11 +36,11 @@ from services.ingest.channel import (
     SkipThis,
     expect_posted,
 )
-from services.ingest.discourse_api import WHAT, DiscourseApi, said_by
-from services.ingest.discourse_posts import page_of, said_in
-from services.ingest.items import payload_in
-from services.ingest.json_api import Fields, moment
-from services.ingest.words import Words
+from services.ingest.networks.discourse_api import WHAT, DiscourseApi, said_by
+from services.ingest.networks.discourse_posts import page_of, said_in
+from services.ingest.networks.items import payload_in
+from services.ingest.networks.json_api import Fields, moment
+from services.ingest.networks.words import Words
 from shared.kit import clock
 from shared.models.mention import MentionKind
 

@@ -37,9 +37,9 @@ from services.ingest.channel import (
     reading,
     replying,
 )
-from services.ingest.disqus_posts import posts_in, sent_as
-from services.ingest.items import payload_in, place_in
-from services.ingest.json_api import Fields, expect_json, parsed, quota_left, until_reset
+from services.ingest.networks.disqus_posts import posts_in, sent_as
+from services.ingest.networks.items import payload_in, place_in
+from services.ingest.networks.json_api import Fields, expect_json, parsed, quota_left, until_reset
 from shared.kit import clock
 from shared.rules.plain_text import plain_text
 

@@ -29,11 +29,11 @@ from services.ingest.channel import (
     ReplyWay,
     Sent,
 )
-from services.ingest.facebook_events import WWW, page_of
-from services.ingest.items import payload_in
-from services.ingest.json_api import Fields
-from services.ingest.meta import Graph, Hooks, MetaSecrets, MetaSettings, entries_in, ours_among, sent
-from services.ingest.meta_sweep import Listing, Sweep
+from services.ingest.networks.facebook_events import WWW, page_of
+from services.ingest.networks.items import payload_in
+from services.ingest.networks.json_api import Fields
+from services.ingest.networks.meta import Graph, Hooks, MetaSecrets, MetaSettings, entries_in, ours_among, sent
+from services.ingest.networks.meta_sweep import Listing, Sweep
 from shared.kit import clock
 
 POLL_AFTER = timedelta(minutes=5)

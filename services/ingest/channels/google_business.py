@@ -12,7 +12,6 @@ from urllib.parse import quote
 
 from pydantic import Field, StringConstraints
 
-from services.ingest import google
 from services.ingest.channel import (
     Account,
     Answer,
@@ -36,9 +35,10 @@ from services.ingest.channel import (
     reading,
     replying,
 )
-from services.ingest.items import Drift, Items, cut, mention, missing, payload_in, place_in, unknown
-from services.ingest.json_api import Fields, moment
-from services.ingest.walks import Walk
+from services.ingest.networks import google
+from services.ingest.networks.items import Drift, Items, cut, mention, missing, payload_in, place_in, unknown
+from services.ingest.networks.json_api import Fields, moment
+from services.ingest.networks.walks import Walk
 from shared.kit import clock
 from shared.models.mention import MentionKind
 

@@ -11,7 +11,6 @@ from urllib.parse import quote
 
 from pydantic import Field, SecretStr
 
-from services.ingest import google
 from services.ingest.channel import (
     Account,
     AskForNewCredential,
@@ -35,7 +34,8 @@ from services.ingest.channel import (
     reading,
     replying,
 )
-from services.ingest.items import (
+from services.ingest.networks import google
+from services.ingest.networks.items import (
     Drift,
     Items,
     cut,
@@ -47,8 +47,8 @@ from services.ingest.items import (
     place_in,
     unknown,
 )
-from services.ingest.json_api import Fields, moment
-from services.ingest.walks import Walk
+from services.ingest.networks.json_api import Fields, moment
+from services.ingest.networks.walks import Walk
 from shared.kit import clock
 from shared.models.mention import MentionKind
 from shared.rules.plain_text import plain_text

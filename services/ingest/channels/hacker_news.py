@@ -27,7 +27,7 @@ from services.ingest.channel import (
     expect_read,
     reading,
 )
-from services.ingest.items import (
+from services.ingest.networks.items import (
     Drift,
     Items,
     cut,
@@ -39,8 +39,8 @@ from services.ingest.items import (
     tombstone,
     unknown,
 )
-from services.ingest.json_api import Fields, expect_json, quota_left
-from services.ingest.json_api import parsed as parsed_json
+from services.ingest.networks.json_api import Fields, expect_json, quota_left
+from services.ingest.networks.json_api import parsed as parsed_json
 from shared.kit import clock
 from shared.models.mention import MentionKind
 from shared.rules.plain_text import one_line, plain_text

@@ -38,9 +38,9 @@ from services.ingest.channel import (
     reading,
     replying,
 )
-from services.ingest.isso_comments import created_at, digest_of, link_to, oldest_in, to_mention
-from services.ingest.items import Drift, Items, from_epoch, tombstone
-from services.ingest.json_api import Fields, list_in, object_in, parsed
+from services.ingest.networks.isso_comments import created_at, digest_of, link_to, oldest_in, to_mention
+from services.ingest.networks.items import Drift, Items, from_epoch, tombstone
+from services.ingest.networks.json_api import Fields, list_in, object_in, parsed
 from shared.kit import clock
 from shared.rules.plain_text import plain_text
 

@@ -38,10 +38,10 @@ from services.ingest.channel import (
     reading,
     replying,
 )
-from services.ingest.items import payload_in
-from services.ingest.json_api import Fields, expect_json, moment, object_in, quota_left, said_in, until_reset
-from services.ingest.lemmy_views import LISTS, handle_of, page_of, published_at, sent_as
-from services.ingest.walks import Walk
+from services.ingest.networks.items import payload_in
+from services.ingest.networks.json_api import Fields, expect_json, moment, object_in, quota_left, said_in, until_reset
+from services.ingest.networks.lemmy_views import LISTS, handle_of, page_of, published_at, sent_as
+from services.ingest.networks.walks import Walk
 from shared.kit import clock
 
 PAGE_SIZE = 50  # the most that the API gives

@@ -29,11 +29,11 @@ from services.ingest.channel import (
     Sent,
     SkipThis,
 )
-from services.ingest.mail_login import access_token
-from services.ingest.mail_mentions import page_of
-from services.ingest.mail_reading import read_mail
-from services.ingest.mail_sending import Letter, Smtp, message_id_of
-from services.ingest.mailbox import Box, Fetched, Imap, Login, Opened, Security, Server
+from services.ingest.networks.mail_login import access_token
+from services.ingest.networks.mail_mentions import page_of
+from services.ingest.networks.mail_reading import read_mail
+from services.ingest.networks.mail_sending import Letter, Smtp, message_id_of
+from services.ingest.networks.mailbox import Box, Fetched, Imap, Login, Opened, Security, Server
 from shared.kit import clock
 
 PAGE_SIZE = 50

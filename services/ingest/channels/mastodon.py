@@ -33,11 +33,11 @@ from services.ingest.channel import (
     expect_read,
     reading,
 )
-from services.ingest.json_api import moment, parsed, quota_left
-from services.ingest.mastodon_instance import Instance
-from services.ingest.mastodon_reading import Held, Reader, holds_time, is_later, later, moved, since_id
-from services.ingest.walks import Walk
-from services.ingest.words import Words
+from services.ingest.networks.json_api import moment, parsed, quota_left
+from services.ingest.networks.mastodon_instance import Instance
+from services.ingest.networks.mastodon_reading import Held, Reader, holds_time, is_later, later, moved, since_id
+from services.ingest.networks.walks import Walk
+from services.ingest.networks.words import Words
 from shared.kit import clock
 
 FIRST_REACH = timedelta(days=1)  # for searching

@@ -38,9 +38,9 @@ from services.ingest.channel import (
     reading,
     replying,
 )
-from services.ingest.items import Drift, Items
-from services.ingest.json_api import Fields, expect_json, object_in, said_in
-from services.ingest.matrix_events import (
+from services.ingest.networks.items import Drift, Items
+from services.ingest.networks.json_api import Fields, expect_json, object_in, said_in
+from services.ingest.networks.matrix_events import (
     edited,
     events_in,
     moment_of,

@@ -29,10 +29,10 @@ from services.ingest.channel import (
     Sent,
     SkipThis,
 )
-from services.ingest.items import Drift, Items, cut, mention, missing, payload_in, tombstone
-from services.ingest.json_api import Fields
-from services.ingest.meta import GRAPH, Graph, Hooks, MetaSecrets, MetaSettings, entries_in, when
-from services.ingest.meta_sweep import Listing, Sweep
+from services.ingest.networks.items import Drift, Items, cut, mention, missing, payload_in, tombstone
+from services.ingest.networks.json_api import Fields
+from services.ingest.networks.meta import GRAPH, Graph, Hooks, MetaSecrets, MetaSettings, entries_in, when
+from services.ingest.networks.meta_sweep import Listing, Sweep
 from shared.kit import clock
 from shared.models.mention import MentionKind, Visibility
 

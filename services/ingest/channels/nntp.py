@@ -33,9 +33,9 @@ from services.ingest.channel import (
     SkipThis,
     explain,
 )
-from services.ingest.mail_reading import Mail, header, read_mail
-from services.ingest.mail_sending import Letter, message_id_of
-from services.ingest.nntp_client import LOOKED_AHEAD, Group, Nntp, NntpRefused, open_nntp
+from services.ingest.networks.mail_reading import Mail, header, read_mail
+from services.ingest.networks.mail_sending import Letter, message_id_of
+from services.ingest.networks.nntp_client import LOOKED_AHEAD, Group, Nntp, NntpRefused, open_nntp
 from shared.kit import clock
 from shared.models.mention import MentionKind
 

@@ -35,11 +35,11 @@ from services.ingest.channel import (
     Sent,
     SkipThis,
 )
-from services.ingest.items import from_epoch, payload_in, tombstone
-from services.ingest.json_api import Fields, expect_json, said_in
-from services.ingest.reddit_api import RedditApi, header_number
-from services.ingest.reddit_things import Listing, check_thing, listing_in, watch
-from services.ingest.walks import Walk
+from services.ingest.networks.items import from_epoch, payload_in, tombstone
+from services.ingest.networks.json_api import Fields, expect_json, said_in
+from services.ingest.networks.reddit_api import RedditApi, header_number
+from services.ingest.networks.reddit_things import Listing, check_thing, listing_in, watch
+from services.ingest.networks.walks import Walk
 from shared.kit import clock
 
 API = "https://oauth.reddit.com"

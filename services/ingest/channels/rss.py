@@ -14,7 +14,6 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, SecretStr
 
-from services.ingest import websub
 from services.ingest.channel import (
     Answer,
     AskForNewCredential,
@@ -38,9 +37,10 @@ from services.ingest.channel import (
     expect_read,
     reading,
 )
-from services.ingest.feed_document import CutOff, NotAFeed
-from services.ingest.feed_memory import FeedMemory, ToMention, as_id, is_alert
-from services.ingest.feeds import Feed, FeedItem, read_feed
+from services.ingest.networks import websub
+from services.ingest.networks.feed_document import CutOff, NotAFeed
+from services.ingest.networks.feed_memory import FeedMemory, ToMention, as_id, is_alert
+from services.ingest.networks.feeds import Feed, FeedItem, read_feed
 from shared.kit import clock
 from shared.models.mention import MentionKind
 from shared.rules.canonical_url import canonical

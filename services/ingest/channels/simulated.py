@@ -37,9 +37,9 @@ from services.ingest.channel import (
     reading,
     replying,
 )
-from services.ingest.played_venues import PLAYS
-from services.ingest.simulated_network import ADDRESS, Fault, SimulatedNetwork
-from services.ingest.simulated_venue import Venue, open_venue
+from services.ingest.networks.played_venues import PLAYS
+from services.ingest.networks.simulated_network import ADDRESS, Fault, SimulatedNetwork
+from services.ingest.networks.simulated_venue import Venue, open_venue
 from shared.kit import clock
 from shared.models.mention import MentionKind, Visibility
 

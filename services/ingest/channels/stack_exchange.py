@@ -30,7 +30,7 @@ from services.ingest.channel import (
     TryLater,
     reading,
 )
-from services.ingest.items import (
+from services.ingest.networks.items import (
     Drift,
     Items,
     cut,
@@ -42,7 +42,7 @@ from services.ingest.items import (
     score_of,
     tombstone,
 )
-from services.ingest.json_api import Fields, expect_json, said_in
+from services.ingest.networks.json_api import Fields, expect_json, said_in
 from shared.kit import clock
 from shared.models.mention import MentionKind
 from shared.rules.plain_text import one_line, plain_text

@@ -42,9 +42,9 @@ from services.ingest.channel import (
     reading,
     replying,
 )
-from services.ingest.items import from_epoch, payload_in
-from services.ingest.json_api import Fields, object_in
-from services.ingest.telegram_updates import READ, page_of, permalink_of
+from services.ingest.networks.items import from_epoch, payload_in
+from services.ingest.networks.json_api import Fields, object_in
+from services.ingest.networks.telegram_updates import READ, page_of, permalink_of
 from shared.kit import clock
 
 LONGEST_MESSAGE = 4_096  # units of UTF-16, after entities are parsed; we send none

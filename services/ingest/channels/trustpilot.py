@@ -35,9 +35,9 @@ from services.ingest.channel import (
     reading,
     replying,
 )
-from services.ingest.items import Drift, Items, cut, mention, missing, payload_in, tombstone
-from services.ingest.json_api import Fields, expect_json, object_in, quota_left, said_in
-from services.ingest.relisting import Relisting
+from services.ingest.networks.items import Drift, Items, cut, mention, missing, payload_in, tombstone
+from services.ingest.networks.json_api import Fields, expect_json, object_in, quota_left, said_in
+from services.ingest.networks.relisting import Relisting
 from shared.kit import clock
 from shared.models.mention import MentionKind
 

@@ -29,9 +29,9 @@ from services.ingest.channel import (
     Sent,
     SkipThis,
 )
-from services.ingest.items import Drift, Items, cut, mention, missing, tombstone
-from services.ingest.json_api import Fields
-from services.ingest.meta import GRAPH, Graph, Hooks, MetaSecrets, MetaSettings, entries_in, sent, when
+from services.ingest.networks.items import Drift, Items, cut, mention, missing, tombstone
+from services.ingest.networks.json_api import Fields
+from services.ingest.networks.meta import GRAPH, Graph, Hooks, MetaSecrets, MetaSettings, entries_in, sent, when
 from shared.models.mention import MentionKind, Visibility
 
 LONGEST_MESSAGE = 4_096  # code points

@@ -35,10 +35,10 @@ from services.ingest.channel import (
     reading,
     replying,
 )
-from services.ingest.items import Items, cut, tombstone
-from services.ingest.json_api import Fields, expect_json, list_in, said_in
-from services.ingest.relisting import Relisting
-from services.ingest.wordpress_comments import (
+from services.ingest.networks.items import Items, cut, tombstone
+from services.ingest.networks.json_api import Fields, expect_json, list_in, said_in
+from services.ingest.networks.relisting import Relisting
+from services.ingest.networks.wordpress_comments import (
     as_html,
     digest_of,
     ending_well,

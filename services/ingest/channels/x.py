@@ -10,7 +10,6 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, SecretStr
 
-from services.ingest import x_hooks
 from services.ingest.channel import (
     Account,
     Channel,
@@ -35,13 +34,14 @@ from services.ingest.channel import (
     expect_read,
     reading,
 )
-from services.ingest.json_api import Fields, object_in, quota_left
-from services.ingest.walks import Walk
-from services.ingest.x_api import FIELDS, OWNED_READ, POST_READ, Api, Keys
-from services.ingest.x_posts import Gathered, id_at, newest, time_of
-from services.ingest.x_stream import heard, keep_rules
-from services.ingest.x_upkeep import Upkeep
-from services.ingest.x_writing import Writing
+from services.ingest.networks import x_hooks
+from services.ingest.networks.json_api import Fields, object_in, quota_left
+from services.ingest.networks.walks import Walk
+from services.ingest.networks.x_api import FIELDS, OWNED_READ, POST_READ, Api, Keys
+from services.ingest.networks.x_posts import Gathered, id_at, newest, time_of
+from services.ingest.networks.x_stream import heard, keep_rules
+from services.ingest.networks.x_upkeep import Upkeep
+from services.ingest.networks.x_writing import Writing
 from shared.kit import clock
 
 LAG = timedelta(minutes=2)  # how late search may show a post; reading it again that day costs nothing

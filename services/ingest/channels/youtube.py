@@ -11,7 +11,6 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, SecretStr, model_validator
 
-from services.ingest import google
 from services.ingest.channel import (
     Account,
     Answer,
@@ -36,10 +35,11 @@ from services.ingest.channel import (
     reading,
     replying,
 )
-from services.ingest.items import payload_in, tombstone
-from services.ingest.json_api import Fields, moment
-from services.ingest.walks import Walk
-from services.ingest.youtube_comments import SITE, Comments, comments_in, remember
+from services.ingest.networks import google
+from services.ingest.networks.items import payload_in, tombstone
+from services.ingest.networks.json_api import Fields, moment
+from services.ingest.networks.walks import Walk
+from services.ingest.networks.youtube_comments import SITE, Comments, comments_in, remember
 from shared.kit import clock
 
 API = "https://www.googleapis.com/youtube/v3"

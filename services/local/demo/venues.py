@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from services.ingest.channels.simulated import venue_of
-from services.ingest.simulated_venue import Venue
+from services.ingest.networks.simulated_venue import Venue
 from services.local.demo.player import Post
 
 _SAME = ("text", "title", "kind", "visibility", "lang", "in_reply_to", "rating", "engagement", "country")

@@ -9,7 +9,6 @@ from uuid import UUID
 import httpx
 import pytest
 
-from services.ingest import atproto, atproto_session
 from services.ingest.channel import (
     AskForNewCredential,
     OutcomeUnknown,
@@ -20,6 +19,7 @@ from services.ingest.channel import (
 )
 from services.ingest.channels import bluesky
 from services.ingest.channels.bluesky import Bluesky as Channel
+from services.ingest.networks import atproto, atproto_session
 from tests.ingest.site import Now
 from tests.venues import lost, read_on
 from tests.venues.bluesky import PASSWORD, THEM, US, Bluesky, names_us

@@ -7,7 +7,7 @@ import pytest
 
 from services.ingest.channel import AskForNewCredential, OutcomeUnknown, OutgoingReply, SkipThis, TryLater
 from services.ingest.channels.google_play import GooglePlay
-from services.ingest.google import until_new_quota
+from services.ingest.networks.google import until_new_quota
 from tests.ingest.site import NOON, Now
 from tests.venues import lost, read_on
 from tests.venues.google import SERVICE_ACCOUNT, error

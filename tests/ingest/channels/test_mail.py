@@ -137,7 +137,7 @@ async def test_idle_tells_at_once(server: MailServer) -> None:
 
 
 async def test_without_idle_it_looks_now_and_then(server: MailServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("services.ingest.mailbox.SLICE_S", 0.01)
+    monkeypatch.setattr("services.ingest.networks.mailbox.SLICE_S", 0.01)
     server.has_idle = False
     stream = channel(server).stream(None)
     assert (await anext(stream)).mentions == ()  # it is connected

@@ -6,10 +6,10 @@ from typing import Literal
 
 import pytest
 
-from services.ingest import mail_sending, mailbox, nntp_client
 from services.ingest.channel import ChannelBroken, HttpClient, OutgoingReply
 from services.ingest.channels.mail import MailChannel
 from services.ingest.channels.nntp import NewsServer
+from services.ingest.networks import mail_sending, mailbox, nntp_client
 from shared.kit import clock
 from tests.venues import read_on
 from tests.venues.certificates import certified

@@ -8,9 +8,9 @@ from typing import Any
 import httpx
 import pytest
 
-from services.ingest import mastodon_instance
 from services.ingest.channel import AskForNewCredential, OutcomeUnknown, OutgoingReply, Page, Post, SkipThis, TryLater
 from services.ingest.channels.mastodon import Mastodon as Channel
+from services.ingest.networks import mastodon_instance
 from shared.kit.ids import new_id
 from shared.models.mention import MentionKind, Visibility
 from tests.ingest.site import Now

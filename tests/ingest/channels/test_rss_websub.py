@@ -9,7 +9,7 @@ import pytest
 
 from services.ingest.channel import HookAnswer, NotGenuine, Push, SkipThis
 from services.ingest.channels.rss import Rss
-from services.ingest.websub import ALGORITHMS, pause
+from services.ingest.networks.websub import ALGORITHMS, pause
 from tests.ingest.site import Now, ids_of, item, rss
 from tests.venues.hub import FEED, HOOK, HUB, Hub
 

@@ -8,11 +8,11 @@ from typing import Any
 import httpx
 import pytest
 
-from services.ingest import atproto_session, mastodon_instance
 from services.ingest.channel import TryLater
 from services.ingest.channels.bluesky import Bluesky
 from services.ingest.channels.mastodon import Mastodon
 from services.ingest.channels.x import X
+from services.ingest.networks import atproto_session, mastodon_instance
 from tests.ingest.site import Now
 from tests.venues import Venue, read_on
 from tests.venues import bluesky as played_bluesky

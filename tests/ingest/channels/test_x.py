@@ -20,8 +20,8 @@ from services.ingest.channel import (
     TryLater,
 )
 from services.ingest.channels.x import X as Channel
-from services.ingest.x_api import Keys, signed
-from services.ingest.x_posts import id_at, time_of
+from services.ingest.networks.x_api import Keys, signed
+from services.ingest.networks.x_posts import id_at, time_of
 from shared.kit.ids import new_id
 from shared.models.mention import Visibility
 from tests.ingest.site import Now

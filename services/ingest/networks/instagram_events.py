@@ -1,0 +1,122 @@
+"""What an Instagram account tells, by webhook or when it is read, in our words."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from functools import partial
+from typing import Any, Literal
+
+from services.ingest.channel import Engagement, IncomingMention, OutgoingReply, Page, SkipThis
+from services.ingest.networks.items import Drift, Items, cut, mention, missing, payload_in
+from services.ingest.networks.json_api import Fields
+from services.ingest.networks.meta import when
+from shared.models.mention import MentionKind
+
+NAMED = "Our account was named in a {} on Instagram. Instagram tells its words only there."
+OTHERS = frozenset(
+    {"messages", "story_insights", "messaging_postbacks", "messaging_seen", "message_reactions", "standby"}
+)
+_MEDIA: Mapping[str, Literal["image", "video"]] = {"IMAGE": "image", "CAROUSEL_ALBUM": "image", "VIDEO": "video"}
+
+
+def to_mention(event: Any, drift: Drift, at: datetime) -> IncomingMention | None:
+    """An event in our words. Pure. None where it is no writing of others; raises ValidationError where it makes no mention."""
+    if event["kind"] == "changes":
+        return _changed(event, drift, at)
+    if event["kind"] == "media.comments":
+        return _comment(event, drift, at)
+    return _tagged(event, drift, at) if event["kind"] == "tags" else None
+
+
+def _changed(event: Mapping[str, Any], drift: Drift, at: datetime) -> IncomingMention | None:
+    value = Fields(event.get("value"), "value", drift)
+    told_at = when(Fields(event, "entry", drift), "time") or at
+    media = value.inside("media")
+    if event.get("field") == "mentions":
+        missing(value, "media_id")
+        comment, post = value.text("comment_id"), value.text("media_id")
+        return mention(
+            event, external_id=comment or post, text="", title=NAMED.format("comment" if comment else "post"),
+            published_at=told_at, kind=MentionKind.COMMENT if comment else MentionKind.POST, thread_id=post,
+        )  # fmt: skip
+    if event.get("field") not in ("comments", "live_comments"):
+        if event.get("field") not in OTHERS:
+            drift["field"] = None
+        return None
+    missing(value, "id", "text", "from", "media")
+    parent = value.text("parent_id") or None
+    return mention(
+        event,
+        external_id=value.text("id"),
+        text=value.text("text") or "",
+        published_at=when(value, "timestamp") or told_at,  # the delivery tells no time of the comment itself
+        author=_author(value),
+        kind=MentionKind.REPLY if parent else MentionKind.COMMENT,
+        in_reply_to=parent or media.text("id"),
+        thread_id=media.text("id"),
+    )
+
+
+def _comment(event: Mapping[str, Any], drift: Drift, at: datetime) -> IncomingMention:
+    value, media = Fields(event.get("value"), "comment", drift), Fields(event.get("entry"), "media", drift)
+    missing(value, "id", "timestamp")
+    parent = media.text("parent") or value.text("parent_id")
+    likes = value.count("like_count")
+    kept = {name: told for name, told in value.value.items() if name != "replies"}
+    return mention(
+        kept or event.get("value"),
+        external_id=value.text("id"),
+        text=value.text("text") or "",
+        published_at=when(value, "timestamp") or at,
+        author=_author(value),
+        kind=MentionKind.REPLY if parent else MentionKind.COMMENT,
+        permalink=media.link("permalink"),
+        in_reply_to=parent or media.text("id"),
+        thread_id=media.text("id"),
+        engagement=None if likes is None else Engagement(likes=likes),
+    )
+
+
+def _tagged(event: Mapping[str, Any], drift: Drift, at: datetime) -> IncomingMention:
+    value = Fields(event.get("value"), "media", drift)
+    missing(value, "id", "timestamp", "permalink")
+    permalink, likes = value.link("permalink"), value.count("like_count")
+    kind = _MEDIA.get(value.text("media_type") or "")
+    return mention(
+        event.get("value"),
+        external_id=value.text("id"),
+        text=value.text("caption") or "",
+        published_at=when(value, "timestamp") or at,
+        author=_author(value),
+        kind=MentionKind.POST,
+        permalink=permalink,
+        thread_id=value.text("id"),
+        engagement=None if likes is None else Engagement(likes=likes),
+        media=[{"kind": kind, "url": permalink}] if kind and permalink else [],
+    )
+
+
+def _author(value: Fields) -> dict[str, Any] | None:
+    writer = value.inside("from")
+    known_by, handle = writer.text("id") or None, cut(writer.text("username") or value.text("username"))
+    if not known_by and not handle:
+        return None
+    url = f"https://www.instagram.com/{handle}/" if handle and handle.replace(".", "").isidentifier() else None
+    return {"external_id": known_by, "handle": handle, "url": url}
+
+
+def named_in(reply: OutgoingReply) -> dict[str, str] | None:
+    """Where we were named outside our own posts, as `mentions` takes it; None for a comment under a post of ours."""
+    if reply.kind == MentionKind.POST:
+        return {"media_id": reply.in_reply_to}
+    try:
+        kept = payload_in(reply.raw or b"{}")
+    except SkipThis:
+        return None
+    if isinstance(kept, dict) and kept.get("field") == "mentions" and reply.thread_id:
+        return {"media_id": reply.thread_id, "comment_id": reply.in_reply_to}
+    return None
+
+
+def page_of(events: list[dict[str, Any]], at: datetime, **more: Any) -> Page:
+    """Events as a page, with what else is known of it."""
+    return Page(**Items().take(events, partial(to_mention, at=at)).told(), **more)
