@@ -170,7 +170,6 @@ async def test_what_telegram_refuses(venue: TelegramVenue) -> None:
         (httpx.Response(200, json={"ok": True, "result": {}}), OutcomeUnknown),
         (no(401, "Unauthorized"), AskForNewCredential),
     ],
-    ids=str,
 )
 async def test_what_a_fault_means_to_an_answer(venue: TelegramVenue, fault: object, expected: type[Exception]) -> None:
     message = venue.says("Help")["message"]

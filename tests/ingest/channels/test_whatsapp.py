@@ -129,7 +129,6 @@ async def test_after_24_hours_the_answer_is_refused_with_its_reason(venue: Whats
         (lost, OutcomeUnknown),
         (httpx.ConnectError, TryLater),
     ],
-    ids=str,
 )
 async def test_what_an_error_means(venue: WhatsappVenue, answer: object, expected: type[Exception]) -> None:
     message = venue.says(WHO, text={"body": "Help"})
