@@ -23,6 +23,7 @@ from services.triage import pipeline
 from services.triage.analyse import analyse, read_workspace
 from services.triage.stages import intent, urgency
 from shared.models import conversation, mention, moderation, reply, reply_rules
+from shared.models.display_rules import DisplayRules
 from shared.models.facts import FACTS
 from shared.models.workspace import Role
 from shared.rules import priority, sla_clock, sla_policy
@@ -82,6 +83,13 @@ FIGURES: Mapping[str, Sequence[tuple[str, str, str, str]]] = {
         ("Code points of a text", "services.ingest.incoming_mention", "LONGEST_TEXT", ""),
     ),
 }  # fmt: skip
+
+INTEROP = ROOT / "tests" / "interop"
+FAKE_ONLY = "a fake only"
+ITSELF = ("push", "simulated")  # ours on both sides
+HUBS = {"rss": "websub"}
+COMES_BY = {"pages": "asking", "stream": "stream", "push": "push"}
+ANSWERED = {"reply_public": "in public", "reply_private": "in private"}
 
 # Words of the glossary that take one of a few values.
 VALUES: Mapping[str, tuple[Sequence[str], str]] = {
@@ -231,7 +239,37 @@ def channel(type_: str) -> str:
             for name, one in schema.get("properties", {}).items()
         ]
         parts.append(table([title, "default", "what it is"], rows) if rows else f"It has no {title}s.\n")
+    asked = DisplayRules.model_validate(found.display_rules).sentences()
+    if terms := [[f"{said.rstrip('.')}."] for said in asked]:
+        parts.append(table(["the venue's terms for keeping and showing"], terms))
     return "\n".join(parts)
+
+
+def channels() -> str:
+    """Every channel type with its page: what is added to the folder is listed here by itself."""
+    rows = []
+    for type_ in catalog.types():
+        found = catalog.describe(type_)
+        comes = [way for name, way in COMES_BY.items() if name in found.abilities]
+        answered = [how for name, how in ANSWERED.items() if name in found.abilities]
+        rows.append(
+            [
+                f"[{type_}]({type_}.md)",
+                found.title,
+                ", ".join(comes),
+                " and ".join(answered) or "no",
+                proven_against(type_),
+            ]
+        )
+    return table(["channel", "venue", "comes by", "answered", "tested against"], rows)
+
+
+def proven_against(type_: str) -> str:
+    """The venue's own software where the tests start it, else a fake that we wrote."""
+    if type_ in ITSELF:
+        return "itself"
+    name = HUBS.get(type_, type_)
+    return "the venue's own software" if (INTEROP / f"test_{name}.py").exists() else FAKE_ONLY
 
 
 def _default(schema: Mapping[str, Any], required: bool) -> str:
@@ -260,11 +298,14 @@ def mappings() -> str:
         made = mapping.read_mapping(name)
         file = next((DOCS / "examples" / "imports").glob(f"{name}.*"))
         example = f"[{file.name}](../examples/imports/{file.name})"
-        rows.append([f"`{name}`", made.title, f"`{made.channel}`", f"`{made.items}`" if made.items else "", example])
-    return table(["mapping", "what it reads", "channel", "list in a document", "example"], rows)
+        rows.append([f"`{name}`", made.title, f"`{made.channel}`", f"`{made.items}`" if made.items else "", example,
+                     " ".join(made.terms.sentences())])  # fmt: skip
+    heads = ["mapping", "what it reads", "channel", "list in a document", "example", "the venue's terms"]
+    return table(heads, rows)
 
 
 TABLES: Mapping[str, Callable[[], str]] = {
+    "channels": channels,
     "open-channels": open_channels_table,
     "mappings": mappings,
     "roles": roles,

@@ -39,7 +39,7 @@ from tests.docs_reading import (
     resolved,
     template_of,
 )
-from tests.docs_tables import DOCS, PLACE, ROOT, TABLES, pages
+from tests.docs_tables import DOCS, FAKE_ONLY, PLACE, ROOT, TABLES, pages, proven_against
 
 PAGES = sorted(pages())
 WHERE = ("services/", "shared/", "tests/", "docs/", "migrations/", "ops/", "requirements/", ".ci/")
@@ -129,17 +129,35 @@ def test_tables_say_what_stands_in_the_code(page: Path) -> None:
 
 def test_every_table_stands_on_a_page() -> None:
     shown = {found["name"] for page in PAGES for found in PLACE.finditer(page.read_text(encoding="utf-8"))}
-    assert shown == set(TABLES)
+    assert shown == set(TABLES), "a channel's table stands on docs/channels/<type>.md: see docs/adding-a-channel.md"
 
 
 @pytest.mark.parametrize("type_", catalog.types())
 def test_a_channel_has_a_page_that_names_every_setting(type_: str) -> None:
-    text = (DOCS / "channels" / f"{type_}.md").read_text(encoding="utf-8")
+    page = DOCS / "channels" / f"{type_}.md"
+    marks = f"`<!-- table: channel-{type_.replace('_', '-')} -->` and `<!-- end of table -->`"
+    assert page.exists(), (
+        f"write docs/channels/{type_}.md, with the lines {marks}, and run `python -m tests.docs_tables`"
+    )
+    text = page.read_text(encoding="utf-8")
     info = catalog.describe(type_)
     for schema in (info.settings_schema, info.secrets_schema):
         for name in schema.get("properties", {}):
-            assert f"`{name}`" in text
-    assert f"services/ingest/channels/{type_}.py" in text
+            assert f"`{name}`" in text, (
+                f"docs/channels/{type_}.md needs {marks}; then run `python -m tests.docs_tables`"
+            )
+    assert f"services/ingest/channels/{type_}.py" in text, f"docs/channels/{type_}.md should name its file"
+
+
+@pytest.mark.parametrize("type_", catalog.types())
+def test_a_channel_s_page_says_plainly_whether_it_was_ever_run_against_its_venue(type_: str) -> None:
+    text = (DOCS / "channels" / f"{type_}.md").read_text(encoding="utf-8")
+    says = "Not run against the live service" in text
+    assert says == (proven_against(type_) == FAKE_ONLY), (
+        f"docs/channels/{type_}.md should say: Not run against the live service."
+        if not says
+        else f"docs/channels/{type_}.md says that it was not run, though tests/interop has a test of it"
+    )
 
 
 def test_the_pages_of_stages_and_events_name_all_of_them_in_their_order() -> None:

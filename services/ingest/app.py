@@ -36,7 +36,9 @@ def create_app(settings: Settings) -> FastAPI:
         nudger = Nudger(settings)
         nudger.attach(database)
         http = HttpClient(settings.allowed_networks)
-        opener = Opener(Vault(settings.secret_key.get_secret_value()), http, folder_of(settings))
+        opener = Opener(
+            Vault(settings.secret_key.get_secret_value()), http, folder_of(settings), hooks_url=settings.hooks_url
+        )
         await publish_types(database)
         app.state.database = database
         app.state.receiver = Receiver(database, opener, settings)

@@ -49,6 +49,8 @@ ABILITIES: Mapping[str, type] = {
 }
 FOLDER_SETTING = "data_dir"
 """A setting that the house fills in, never a person: where a channel may keep files of its own."""
+HOOK_SETTING = "hook_url"
+"""A setting that the house fills in where a person leaves it empty: where the channel's network calls us."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,13 +134,17 @@ def check(type_: str, settings: Mapping[str, Any], secrets: Mapping[str, str] | 
 
 
 def open_channel(
-    type_: str, settings: Mapping[str, Any], secrets: Mapping[str, str], http: HttpClient, *, data_dir: Path
-) -> Channel:
-    """A channel ready to work. Raises ChannelBroken where its stored settings or secrets no longer fit its type."""
+    type_: str, settings: Mapping[str, Any], secrets: Mapping[str, str], http: HttpClient, *, data_dir: Path,
+    hook_url: str = "",
+) -> Channel:  # fmt: skip
+    """A channel ready to work. `hook_url` is where its network may call us, "" for nowhere. Raises ChannelBroken where its stored
+    settings or secrets no longer fit its type."""
     channel = load(type_)
     known = {key: value for key, value in settings.items() if key != FOLDER_SETTING}
     if FOLDER_SETTING in channel.Settings.model_fields:
         known[FOLDER_SETTING] = data_dir
+    if hook_url and HOOK_SETTING in channel.Settings.model_fields and not known.get(HOOK_SETTING):
+        known[HOOK_SETTING] = hook_url
     try:
         return channel(known, secrets, http)
     except ValidationError as wrong:

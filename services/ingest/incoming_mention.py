@@ -177,11 +177,20 @@ class IncomingAuthor(_Incoming):
 
 
 class IncomingMedia(_Incoming):
-    """Something shown beside the text: a link to it and what it is said to show."""
+    """Something shown beside the text: a link to it and what it is said to show. What has no address of its own (a file that
+    came with a mail) has a name and a size instead."""
 
     kind: Literal["image", "video", "audio", "file", "link"] = "file"
-    url: Url
+    url: Url | None = None
     alt: Annotated[str, StringConstraints(max_length=10_000)] | None = None
+    name: Label | None = Field(default=None, description="Of the file.")
+    size: Count | None = Field(default=None, description="In bytes.")
+
+    @model_validator(mode="after")
+    def _is_known_by_something(self) -> Self:
+        if self.url is None and (not self.name or self.size is None):
+            raise ValueError("has no url; without one, name and size say what it is")
+        return self
 
 
 class Engagement(_Incoming):
@@ -198,7 +207,8 @@ class Engagement(_Incoming):
 class IncomingMention(_Incoming):
     """One post about us or to us. Times without a zone are UTC. The same `external_id` again is the same mention.
 
-    `edited_at` says that it is a new version of a mention sent before; `deleted_at` that its venue has it no more.
+    `edited_at` says that it is a new version of a mention sent before; `deleted_at` that its venue has it no more, and
+    `restored` that it stands there again. A mail is never a new version without `edited_at`.
     """
 
     channel: Label | None = Field(
@@ -229,6 +239,11 @@ class IncomingMention(_Incoming):
     )
     edited_at: Moment | None = None
     deleted_at: Moment | None = None
+    restored: bool = Field(default=False, description="The venue says that it stands there again after it was deleted.")
+    addressed_to_us: bool | None = Field(
+        default=None,
+        description="As the venue tells (its author named, quoted or wrote to us). Unset: as the text shows.",
+    )
     raw: Annotated[bytes | None, _ANYTHING, Field(max_length=LONGEST_RAW)] = None
 
     @model_validator(mode="before")
@@ -246,13 +261,15 @@ class IncomingMention(_Incoming):
     def _says_something(self) -> Self:
         if not (self.text.strip() or self.title or self.media or self.rating is not None or self.deleted_at):
             raise ValueError("text is empty, and there is no title, rating or media either")
+        if self.restored and self.deleted_at:
+            raise ValueError("deleted_at and restored say opposite things; send one of them")
         return self
 
     def digest(self) -> bytes:
         """16 bytes that change when what is said changes (not when likes are counted): tells an edit from a repeat."""
         said = [self.text, self.title or "", f"{self.rating}", "deleted" if self.deleted_at else ""]
         if self.media:
-            said += [part or "" for one in self.media for part in (one.url, one.alt)]
+            said += [part or "" for one in self.media for part in (one.url or f"{one.size} {one.name}", one.alt)]
         return hashlib.blake2b("\x00".join(said).encode(), digest_size=16).digest()  # no text holds a NUL
 
 

@@ -19,7 +19,7 @@ from shared.kit import clock, ids
 from shared.kit.database import WriteSession
 from shared.models import facts
 from shared.models.facts import Fact
-from shared.models.mention import Visibility
+from shared.models.mention import MentionKind, Visibility
 from shared.models.reply_rules import Answerable, ReplyRules
 from shared.store import author as authors
 from shared.store import ledger
@@ -28,6 +28,8 @@ from shared.store import reply as replies
 
 NO_ANSWERS = ReplyRules()
 URGENT_FIRST, USUAL, BULK = 3, 5, 7
+COMPLETE = "mention.complete"
+"""The work of asking for the words of a mention that came as ids only."""
 PRIVATE = Visibility.PRIVATE.value
 _HANDLE = re.compile(r"(?<!\w)@\w[\w.-]*")
 
@@ -67,9 +69,11 @@ async def take_in(
     rejected: int = 0,
     filtered: int = 0,
     priority: int = USUAL,
+    incomplete: Sequence[str] = (),
 ) -> Taken:
     """Stores a page of a channel in the caller's transaction. `rejected` and `filtered` items were refused at the doorstep and
-    are only counted. `priority` of the triage work: 0 first."""
+    are only counted. `priority` of the triage work: 0 first. `incomplete` ones (external ids) came without their words, which
+    are asked for; of one that is known they tell nothing new."""
     received_at = clock.now()
     latest: dict[str, IncomingMention] = {}
     for one in sent:  # the last word on a post counts; earlier ones in the same page are its repeats
@@ -95,11 +99,19 @@ async def take_in(
     ]
     updated = 0
     if len(new) < len(rows):
-        known = [(one, row) for one, row in zip(page, rows, strict=True) if row.id not in new]
-        changes = await _changes(session, workspace_id, source, known, received_at)
+        known = [
+            (one, row)
+            for one, row in zip(page, rows, strict=True)
+            if row.id not in new and one.external_id not in incomplete
+        ]
+        changes = await _changes(session, workspace_id, source, known, received_at, answers.found)
         updated = len({fact.subject_id for fact in changes})
         story += changes
     await outbox.add(session, workspace_id, story)
+    unsaid = [
+        (COMPLETE, row.id, USUAL) for row in rows if incomplete and row.id in new and row.external_id in incomplete
+    ]
+    await outbox.add_work(session, workspace_id, unsaid)
     taken = Taken(
         received=len(sent) + rejected + filtered,
         stored=len(new),
@@ -114,11 +126,30 @@ async def take_in(
     return taken
 
 
+async def complete(
+    session: WriteSession, workspace_id: UUID, source: Source, mention_id: UUID, whole: IncomingMention
+) -> bool:
+    """Puts what a network told when it was asked in the place of a mention that came as ids only. False where it was deleted
+    meanwhile, or is our own."""
+    if _own(whole, source):
+        return False
+    at = clock.now()
+    writers = await authors.upsert_many(session, workspace_id, source.channel_type, _seen([whole]))
+    answers = _Answers(source, at)
+    (row,) = _rows([whole], writers, at, answers)
+    if not await mentions.complete(session, workspace_id, mention_id, row, answers.found[row.answer]):
+        return False
+    await outbox.add(session, workspace_id, [facts.MentionEdited(subject_id=mention_id)])
+    return True
+
+
 def _outdates(one: IncomingMention, former: IncomingMention) -> bool:
-    """Whether of two versions in one page this is the later. What is deleted stays so, in whichever order they come."""
-    if (one.deleted_at is None) != (former.deleted_at is None):
+    """Whether of two versions in one page this is the later. What is deleted stays so, in whichever order they come, unless the
+    venue says that it stands there again."""
+    if (one.deleted_at is None) != (former.deleted_at is None) and not (one.restored or former.restored):
         return one.deleted_at is not None
-    return (one.edited_at or one.published_at) >= (former.edited_at or former.published_at)
+    then, before = ((it.deleted_at or it.edited_at or it.published_at) for it in (one, former))
+    return then >= before
 
 
 def _own(one: IncomingMention, source: Source) -> bool:
@@ -199,7 +230,8 @@ class _Answers:
     def to(self, one: IncomingMention) -> int:
         """The place in `found` of what may be answered to this one."""
         private = one.visibility is Visibility.PRIVATE
-        addressed = private or _names_us(one, self._source)
+        named = one.addressed_to_us if one.addressed_to_us is not None else _names_us(one, self._source)
+        addressed = private or named
         known, deleted = one.author is not None, one.deleted_at is not None
         key = (private, addressed, known, deleted, one.published_at if self._timed else None)
         place = self._places.get(key)
@@ -229,9 +261,10 @@ def _root(one: IncomingMention) -> str | None:
 
 async def _changes(
     session: WriteSession, workspace_id: UUID, source: Source,
-    known: Sequence[tuple[IncomingMention, mentions.NewMention]], seen_at: datetime,
+    known: Sequence[tuple[IncomingMention, mentions.NewMention]], seen_at: datetime, answers: Sequence[str],
 ) -> list[Fact]:  # fmt: skip
-    """Edits and deletions of mentions that are stored already; a mere repeat changes nothing."""
+    """Edits, deletions and returns of mentions that are stored already; a mere repeat changes nothing. Another text under the
+    id of a mail is no edit: senders choose these ids, and nobody may put words into a mail that came before."""
     stored = await mentions.known(
         session, workspace_id, source.channel_type, source.scope, [one.external_id for one, _ in known]
     )  # fmt: skip
@@ -241,7 +274,11 @@ async def _changes(
         if one.deleted_at is not None:
             if await mentions.delete_at_venue(session, workspace_id, mention_id, one.deleted_at):
                 told.append(facts.MentionDeleted(subject_id=mention_id))
-        elif row.digest != digest:
+        elif one.restored and await mentions.restore(
+            session, workspace_id, mention_id, row, answers[row.answer], one.edited_at or seen_at
+        ):
+            told.append(facts.MentionEdited(subject_id=mention_id))
+        elif row.digest != digest and (one.kind is not MentionKind.MAIL or one.edited_at is not None):
             changed = {
                 "title": one.title, "text": one.text, "rating": one.rating, "raw": one.raw,
                 "edited_at": one.edited_at or seen_at,

@@ -24,28 +24,32 @@ from shared.store import channel as store
 @dataclass(frozen=True, slots=True)
 class Opener:
     """Opens channels. `http` judges every address; `data_dir` is where channels may keep files, each workspace's apart; `pacer`
-    keeps the pace that a network allows a credential."""
+    keeps the pace that a network allows a credential; `hooks_url` stands before a channel's id in its hook's address."""
 
     vault: Vault
     http: HttpClient
     data_dir: Path
     pacer: Pacer = field(default_factory=Pacer)
+    hooks_url: str = ""
 
     def network(self, channel: Channel) -> Network:
         """The network behind a channel. Raises ChannelBroken where what is stored no longer fits its type, or cannot be read."""
         folder = workspace_folder(self.data_dir, channel.workspace_id)
         try:
             secrets = self._secrets(channel)
-            return self.unsaved(channel.type, channel.settings, secrets, folder)
+            hook_url = f"{self.hooks_url}{channel.id}" if self.hooks_url else ""
+            return self.unsaved(channel.type, channel.settings, secrets, folder, hook_url)
         except WebcareError as wrong:  # sealed with another secret key, or of a type that is no longer there
             raise ChannelBroken(str(wrong)) from wrong
 
-    def unsaved(self, type_: str, settings: Mapping[str, Any], secrets: Mapping[str, str], folder: Path) -> Network:
-        """The network behind settings and secrets that need not be stored. Raises ChannelBroken, and Invalid for a type that is not
-        there."""
+    def unsaved(
+        self, type_: str, settings: Mapping[str, Any], secrets: Mapping[str, str], folder: Path, hook_url: str = ""
+    ) -> Network:
+        """The network behind settings and secrets that need not be stored; without an id it has no hook. Raises ChannelBroken, and
+        Invalid for a type that is not there."""
         pace = getattr(catalog.load(type_), "pace", None)
         http = self.pacer.client(self.http, type_, secrets, pace)
-        return catalog.open_channel(type_, settings, secrets, http, data_dir=folder)
+        return catalog.open_channel(type_, settings, secrets, http, data_dir=folder, hook_url=hook_url)
 
     def _secrets(self, channel: Channel) -> dict[str, str]:
         if channel.secrets is None:

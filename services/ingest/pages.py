@@ -9,12 +9,14 @@ from collections.abc import Awaitable, Sequence
 from datetime import datetime, timedelta
 from typing import TypeVar
 
+from services.ingest import receipts
 from services.ingest.channel import (
     AskForNewCredential,
     Backfills,
     BudgetSpent,
     ChannelBroken,
     ChannelError,
+    Completes,
     Gap,
     Page,
     ReachesBack,
@@ -71,6 +73,7 @@ async def enter(
     taken = await take_in(
         session, channel.workspace_id, await source_of(session, channel, network), page.mentions,
         rejected=len(page.skipped), priority=priority,
+        incomplete=page.incomplete if isinstance(network, Completes) else (),
     )  # fmt: skip
     for skipped in page.skipped:
         log.info(
@@ -79,6 +82,7 @@ async def enter(
             external_id=skipped.external_id,
             reason=skipped.reason,
         )
+    await receipts.settle(session, channel.workspace_id, channel.id, page.receipts)
     await note_gaps(session, channel, network, gaps)
     if page.gone_accounts:
         gone = await tombstones.authors_of(

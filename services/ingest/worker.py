@@ -9,8 +9,10 @@ from typing import Any
 
 from services.ingest import catalog
 from services.ingest.checking import Checker
+from services.ingest.completing import Completer
 from services.ingest.gaps import Filler
 from services.ingest.gone_accounts import Taker
+from services.ingest.intake import COMPLETE
 from services.ingest.moderator import REQUESTED, Moderator
 from services.ingest.opening import Opener
 from services.ingest.pages import GONE
@@ -49,7 +51,9 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     """Works until `stop`."""
     database = await Database.open(settings, "ingest-worker")
     http = HttpClient(settings.allowed_networks)
-    opener = Opener(Vault(settings.secret_key.get_secret_value()), http, folder_of(settings))
+    opener = Opener(
+        Vault(settings.secret_key.get_secret_value()), http, folder_of(settings), hooks_url=settings.hooks_url
+    )
     nudger = Nudger(settings)
     nudger.attach(database)
     streams = Streaming(database)
@@ -58,7 +62,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     try:
         await publish_types(database)
         async with (
-            Wakeups(settings, [QUEUED, UNKNOWN, REQUESTED, DUE, GAP, GONE, channels.CHECK]) as wakeups,
+            Wakeups(settings, [QUEUED, UNKNOWN, REQUESTED, DUE, GAP, GONE, COMPLETE, channels.CHECK]) as wakeups,
             asyncio.TaskGroup() as group,
         ):
             group.create_task(sender.run(wakeups, stop))
@@ -67,6 +71,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
             group.create_task(streams.run(stop))
             group.create_task(_until(stop, drain(GAP, wakeups, stop, filler.once)))
             group.create_task(drain(GONE, wakeups, stop, taker.once))
+            group.create_task(_until(stop, drain(COMPLETE, wakeups, stop, Completer(database, opener).once)))
             group.create_task(_until(stop, drain(channels.CHECK, wakeups, stop, checker.once)))
             group.create_task(heartbeats.pulse(database, "ingest-worker", stop))
             log.info("ingest-worker is ready", channel_types=catalog.types())

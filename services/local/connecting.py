@@ -94,5 +94,6 @@ async def save(desk: Desk, wanted: Wanted) -> Connected:
     }  # fmt: skip
     async with desk.writing() as writing:
         made = await channels.create_channel(writing, body)
-    hook = f"{desk.settings.ingest_url}/v1/hooks/{made}" if "push" in wanted.abilities else None
+    hooks = desk.settings.hooks_url or f"{desk.settings.ingest_url}/v1/hooks/"
+    hook = f"{hooks}{made}" if "push" in wanted.abilities else None
     return Connected(made, hook)

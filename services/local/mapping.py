@@ -1,8 +1,9 @@
 """Mappings: how the columns of somebody else's file become the fields of a mention. The ready ones are in `mappings/`.
 
 A mapping is YAML: `title`, `channel` (where they go unless --channel says otherwise), `items` (where the list stands in a
-JSON document), `keep_raw`, and `fields`. A field is the name of a column, or several of which the first that says something
-counts, or one of these:
+JSON document), `keep_raw`, `terms` (the venue's, for whoever shows what is imported: the fields of
+`shared.models.display_rules.DisplayRules`), and `fields`. A field is the name of a column, or several of which the first
+that says something counts, or one of these:
 
 | written | gives |
 |---|---|
@@ -23,17 +24,19 @@ from __future__ import annotations
 import hmac
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
+from pydantic import ValidationError
 
 from services.ingest.incoming_mention import IncomingMention
 from services.local.mention_files import Unreadable
 from services.local.trouble import LocalTrouble
+from shared.models.display_rules import DisplayRules
 from shared.rules.plain_text import plain_text
 
 READY = Path(__file__).resolve().parent / "mappings"
@@ -42,7 +45,7 @@ _RULE = frozenset(
     {"value", "from", "min", "max", "forms", "zone", "values", "otherwise", "html", "join", "with", "template", "hash"}
 )
 _MOMENTS = frozenset({"published_at", "edited_at", "deleted_at", "account_created_at"})
-_WHOLE = frozenset({"title", "channel", "items", "keep_raw", "fields", "about"})
+_WHOLE = frozenset({"title", "channel", "items", "keep_raw", "fields", "about", "terms"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,7 @@ class FileMapping:
     items: str | None
     keep_raw: bool
     fields: Mapping[str, Read]
+    terms: DisplayRules = field(default_factory=DisplayRules)
 
     def mention(self, item: Mapping[str, Any]) -> dict[str, Any] | Unreadable:
         """An item as the fields of a mention; what a field cannot be made of is said."""
@@ -110,7 +114,16 @@ def _made(told: Any, key: bytes) -> FileMapping:
         told.get("items"),
         bool(told.get("keep_raw", True)),
         fields,
+        _terms(told.get("terms", {})),
     )
+
+
+def _terms(told: Any) -> DisplayRules:
+    try:
+        return DisplayRules.model_validate(told)
+    except ValidationError as wrong:
+        said = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in wrong.errors())
+        raise ValueError(f"its terms are none ({said})") from wrong
 
 
 def _reader(target: str, rule: Any, key: bytes) -> Read:

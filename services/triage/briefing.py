@@ -59,7 +59,7 @@ class Briefings:
         known = await self._of(connection, workspace_id)
         rows = {row["id"]: row for row in await mentions.for_triage(connection, mention_ids)}
         in_order = [rows[one] for one in mention_ids if one in rows]
-        likes, sketches = await find(connection, known.window, {row["id"]: row["text"] for row in in_order})
+        likes, sketches = await find(connection, known.window, in_order)
         backgrounds = await _backgrounds(connection, in_order, likes, sketches)
         made = tuple(_assessment(row, backgrounds[row["id"]]) for row in in_order)
         return Told(known.briefing, made, rows, sketches)

@@ -86,7 +86,8 @@ class Sketch:
 @dataclass(frozen=True, slots=True)
 class LookAlike:
     """An earlier mention with the same text, or one that shares a band of its sketch (see stages/duplicates.py).
-    `author` is the author's external id on that channel type; `sketch` saves sketching the text again."""
+    `author` is the author's external id on that channel type, `handle` the name it goes by there; `sketch` saves
+    sketching the text again. With `same_page` it stands for the same post or page, whatever its words."""
 
     mention_id: UUID
     text: str
@@ -96,6 +97,8 @@ class LookAlike:
     permalink: str | None = None
     kind: str = "post"
     sketch: Sketch | None = None
+    handle: str | None = None
+    same_page: bool = False
 
 
 @dataclass(frozen=True, slots=True)

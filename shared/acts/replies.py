@@ -85,7 +85,7 @@ async def sent(
 
 
 async def failed(session: WriteSession, reply: Reply, error: str, *, settled_by: str | None = None) -> None:
-    """The venue did not take it and will not; the agent has to do something else."""
+    """The venue did not take it and will not, or took it and could not deliver it; the agent has to do something else."""
     reply.become(ReplyState.FAILED)
     reply.error = error[:1000]
     if settled_by is not None:

@@ -55,8 +55,10 @@ async def _keep(_: Any) -> None:
     """In place of asyncpg's reset, which would forget the workspace: reads leave nothing else behind."""
 
 
-def _server_settings(role: str, service: str, statement_timeout_ms: int) -> dict[str, str]:
+def _server_settings(role: str, service: str, statement_timeout_ms: int, hooks_url: str = "") -> dict[str, str]:
+    """What holds for a connection. `app.hooks_url` is for what is shown of a channel: where its network may call us."""
     return {
+        "app.hooks_url": hooks_url,
         "role": role,
         "application_name": f"webcare {service}",
         "timezone": "UTC",
@@ -89,13 +91,16 @@ class Database:
             max_overflow=0,
             pool_pre_ping=False,
             pool_timeout=10,
-            connect_args={"server_settings": _server_settings(APP_ROLE, service, timeout), "timeout": 5},
+            connect_args={
+                "server_settings": _server_settings(APP_ROLE, service, timeout, settings.hooks_url),
+                "timeout": 5,
+            },
         )
         plain = plain_url(url)
         reads = await _patiently(
             lambda: asyncpg.create_pool(
                 plain, min_size=1, max_size=settings.database_read_pool_size, reset=_keep, connection_class=ReadConnection,
-                server_settings=_server_settings(APP_ROLE, service, timeout), timeout=5,
+                server_settings=_server_settings(APP_ROLE, service, timeout, settings.hooks_url), timeout=5,
                 max_inactive_connection_lifetime=300,
             ),
             patience_s,

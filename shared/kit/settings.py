@@ -77,6 +77,11 @@ class Settings(BaseSettings):
         description="How the world reaches the api, as `https://care.example.com`; written into links, feeds and "
         "reports. Unset: `http://127.0.0.1:` and the api's port.",
     )
+    ingest_public_url: str = Field(
+        default="",
+        description="How networks reach ingest, as `https://in.example.com`; the addresses of channels' hooks begin with it. "
+        "Unset: `WEBCARE_PUBLIC_URL`, which then has to pass `/v1/hooks/{channel_id}` on to ingest; with neither, no hook has an address.",
+    )
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(), description="Browser origins that may call the api, with commas between them."
     )
@@ -143,7 +148,7 @@ class Settings(BaseSettings):
             raise ValueError(f"has {length} characters; give it {SHORTEST_SECRET} or more")
         return value
 
-    @field_validator("public_url")
+    @field_validator("public_url", "ingest_public_url")
     @classmethod
     def _no_trailing_slash(cls, value: str) -> str:
         if value and not value.startswith(("http://", "https://")):
@@ -183,6 +188,12 @@ class Settings(BaseSettings):
     def base_url(self) -> str:
         """Where the world reaches the api: the start of every link we write."""
         return self.public_url or self.api_url
+
+    @property
+    def hooks_url(self) -> str:
+        """What stands before a channel's id in the address of its hook; empty where the world is not said to reach us."""
+        known = self.ingest_public_url or self.public_url
+        return f"{known}/v1/hooks/" if known else ""
 
     @property
     def _reachable_host(self) -> str:

@@ -140,6 +140,13 @@ class Assessment(SQLModel, table=True):
         Index("assessment_disposition", "workspace_id", "disposition", "mention_id"),
         Index("assessment_conversation", "workspace_id", "conversation_id", "mention_id"),
         Index("assessment_exact", "workspace_id", "text_hash", "mention_id"),
+        Index(
+            "assessment_copies",
+            "workspace_id",
+            "duplicate_of",
+            "mention_id",
+            postgresql_where=text("duplicate_of IS NOT NULL"),
+        ),
         Index("assessment_search", "search", postgresql_using="gin"),
         {"postgresql_partition_by": "RANGE (mention_id)"},
     )

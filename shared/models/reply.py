@@ -42,7 +42,7 @@ NEXT: dict[ReplyState, frozenset[ReplyState]] = {
     S.QUEUED: frozenset({S.SENDING, S.WITHDRAWN, S.FAILED}),
     S.SENDING: frozenset({S.SENT, S.FAILED, S.UNKNOWN, S.QUEUED}),
     S.UNKNOWN: frozenset({S.SENT, S.FAILED}),
-    S.SENT: frozenset({S.DELETED}),
+    S.SENT: frozenset({S.DELETED, S.FAILED}),  # some venues tell only afterwards that it could not be delivered
     S.FAILED: frozenset(),
     S.WITHDRAWN: frozenset(),
     S.DELETED: frozenset(),

@@ -12,6 +12,11 @@ from dataclasses import dataclass
 from typing import TypeAlias
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+CHANNEL_TYPES = frozenset({
+    "x", "bluesky", "mastodon", "reddit", "youtube", "hacker_news", "facebook", "google_play", "trustpilot", "telegram",
+})  # fmt: skip
+"""The types whose posts can be told by their links; what such a channel hears is the post itself."""
+
 
 @dataclass(frozen=True, slots=True)
 class LinkedPost:

@@ -101,7 +101,8 @@ async def texts_between(connection: asyncpg.Connection, after: UUID, up_to: UUID
     return await connection.fetch(
         """
         SELECT * FROM (
-            SELECT m.id, left(m.text, 20000) AS text, m.channel_type, m.published_at, m.permalink, m.kind, w.external_id AS author
+            SELECT m.id, left(m.text, 20000) AS text, m.channel_type, m.published_at, m.permalink, m.kind, w.external_id AS author,
+                   w.handle
             FROM mention m LEFT JOIN author w ON w.workspace_id = m.workspace_id AND w.id = m.author_id
             WHERE m.id > $1 AND m.id <= $2 AND m.deleted_at IS NULL ORDER BY m.id DESC LIMIT $3) newest
         ORDER BY id
@@ -115,7 +116,7 @@ async def same_texts(connection: asyncpg.Connection, hashes: Sequence[bytes]) ->
     return await connection.fetch(
         """
         SELECT h.hash AS text_hash, m.id, left(m.text, 20000) AS text, m.channel_type, m.published_at, m.permalink, m.kind,
-               w.external_id AS author
+               w.external_id AS author, w.handle
         FROM unnest($1::bytea[]) AS h(hash)
         CROSS JOIN LATERAL (
             SELECT mention_id FROM assessment WHERE text_hash = h.hash ORDER BY mention_id LIMIT 5) a
@@ -124,6 +125,21 @@ async def same_texts(connection: asyncpg.Connection, hashes: Sequence[bytes]) ->
         """,
         list(hashes),
     )
+
+
+async def posts_at_venues(connection: asyncpg.Connection, posts: Sequence[tuple[str, str]]) -> list[asyncpg.Record]:
+    """Those of these posts (channel type, external id) that are stored, as their venues' own channels brought them."""
+    return await connection.fetch(
+        """
+        SELECT k.external_id, m.id, left(m.text, 20000) AS text, m.channel_type, m.published_at, m.permalink, m.kind,
+               w.external_id AS author, w.handle
+        FROM unnest($1::text[], $2::text[]) AS u(channel_type, external_id)
+        JOIN mention_key k ON k.channel_type = u.channel_type AND k.scope = '' AND k.external_id = u.external_id
+        JOIN mention m ON m.id = k.mention_id
+        LEFT JOIN author w ON w.workspace_id = m.workspace_id AND w.id = m.author_id
+        """,
+        [channel_type for channel_type, _ in posts], [external_id for _, external_id in posts],
+    )  # fmt: skip
 
 
 async def author_history(connection: asyncpg.Connection, author_ids: Sequence[UUID]) -> list[asyncpg.Record]:

@@ -27,6 +27,14 @@ CHANNEL = ReadModel(
     doc="One configured source; its secrets are never shown.",
     fields={
         **columns_of(channel.Channel, "t", ("secrets", "cursor", "lease_until", "lease_token", "expired_to"), _DOCS),
+        "hook_url": Column(
+            "text",
+            "Where its network calls us: enter it there. Null where its kind is not called, or we have no public address "
+            "(WEBCARE_INGEST_PUBLIC_URL).",
+            "(SELECT nullif(current_setting('app.hooks_url', true), '') || {t}.id::text FROM channel_type ht "
+            "WHERE ht.type = {t}.type AND 'push' = ANY(ht.abilities))",
+            null=True,
+        ),
         "open_gaps": Column(
             "integer",
             "Of how many stretches something may be missing.",

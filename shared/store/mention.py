@@ -171,6 +171,62 @@ async def delete_at_venue(session: WriteSession, workspace_id: UUID, mention_id:
     return found.first() is not None
 
 
+_PUT = text("""
+    WITH changed AS (
+        UPDATE mention m SET deleted_at = NULL, edited_at = :edited_at, author_id = coalesce(CAST(:author_id AS uuid), m.author_id),
+            kind = :kind, published_at = :published_at, engagement = coalesce(CAST(:engagement AS jsonb), m.engagement),
+            visibility = CASE WHEN m.visibility = 'private' THEN m.visibility ELSE :visibility END,
+            permalink = coalesce(:permalink, m.permalink), title = :title, text = :text, lang = :lang,
+            root_external_id = :root_external_id, parent_external_id = :parent_external_id, rating = CAST(:rating AS float8),
+            media = CAST(:media AS jsonb), raw = :raw, reply = CAST(:answer AS jsonb)
+        WHERE m.workspace_id = :w AND m.id = :id AND (m.deleted_at IS NOT NULL) = :deleted AND m.expired_at IS NULL
+        RETURNING m.id, m.channel_type, m.external_id
+    )
+    UPDATE mention_key k SET digest = :digest FROM changed
+    WHERE k.workspace_id = :w AND k.channel_type = changed.channel_type AND k.external_id = changed.external_id
+        AND k.mention_id = changed.id
+    RETURNING k.mention_id
+""")
+
+
+async def restore(
+    session: WriteSession, workspace_id: UUID, mention_id: UUID, mention: NewMention, answer: str, edited_at: datetime
+) -> bool:
+    """Puts a mention that was deleted at its venue back, as it stands there now. `mention` says what it is, `mention_id` the id
+    that it has with us, `answer` (JSON) what may be answered. False where it was not deleted, or may be kept no longer."""
+    return await _put(session, workspace_id, mention_id, mention, answer=answer, edited_at=edited_at, deleted=True)
+
+
+async def complete(
+    session: WriteSession, workspace_id: UUID, mention_id: UUID, mention: NewMention, answer: str
+) -> bool:
+    """The same for a mention that came as ids only, and is whole now. False where it was deleted meanwhile."""
+    return await _put(
+        session, workspace_id, mention_id, mention, answer=answer, edited_at=mention.edited_at, deleted=False
+    )
+
+
+async def _put(session: WriteSession, workspace_id: UUID, mention_id: UUID, mention: NewMention, **more: Any) -> bool:
+    told = dict(zip(_SENT, mention, strict=True))
+    found = await session.execute(_PUT, {**told, **more, "id": mention_id, "w": workspace_id})
+    return found.first() is not None
+
+
+async def as_it_came(session: WriteSession, workspace_id: UUID, mention_id: UUID) -> Mapping[str, Any] | None:
+    """What a channel needs to ask for a mention again (`channel_id`, and fields as they come in); None where it is deleted or
+    gone."""
+    found = await session.execute(
+        text(
+            "SELECT channel_id, external_id, kind, visibility, permalink, title, text, published_at, "
+            "root_external_id AS thread_id, parent_external_id AS in_reply_to, raw FROM mention "
+            "WHERE workspace_id = :w AND id = :m AND deleted_at IS NULL AND expired_at IS NULL"
+        ),
+        {"w": workspace_id, "m": mention_id},
+    )
+    row = found.one_or_none()
+    return None if row is None else dict(row._mapping)
+
+
 async def for_triage(connection: asyncpg.Connection, mention_ids: Sequence[UUID]) -> list[asyncpg.Record]:
     """What triage reads of mentions: the text, where it came from, who wrote it."""
     return await connection.fetch(

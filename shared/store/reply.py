@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
-from sqlalchemy import text
+from sqlalchemy import or_, text
 from sqlmodel import col, select
 
 from shared.kit import ids
@@ -29,6 +29,25 @@ async def lock(session: WriteSession, workspace_id: UUID, reply_id: UUID) -> Rep
     if reply is None:
         raise NotFound(f"There is no reply {reply_id}.")
     return reply
+
+
+async def lock_told(
+    session: WriteSession, workspace_id: UUID, channel_id: UUID, reply_ids: Sequence[UUID], external_ids: Sequence[str]
+) -> list[Reply]:
+    """The replies of a channel with these ids, ours or the venue's, locked in one order for all until the end of the
+    transaction."""
+    found = await session.execute(
+        select(Reply)
+        .where(
+            col(Reply.workspace_id) == workspace_id,
+            col(Reply.channel_id) == channel_id,
+            or_(col(Reply.id).in_(reply_ids), col(Reply.external_id).in_(external_ids)),
+        )
+        .order_by(col(Reply.id))
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    return list(found.scalars())
 
 
 async def add(session: WriteSession, reply: Reply, at: datetime) -> None:

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any, cast
 
 import asyncpg
+import orjson
 import pytest
 
 from services.api.desk import channel_checks
@@ -14,8 +15,11 @@ from services.ingest.channel import Account, AskForNewCredential
 from services.ingest.checking import Checker
 from services.ingest.opening import Opener
 from shared.kit import clock
+from shared.kit.database import Database
 from shared.kit.settings import Settings
 from shared.models.channel import Channel, ChannelGap, ChannelSpend
+from shared.store import reading
+from shared.store.views import NOUNS
 from tests.api.world import World
 
 
@@ -132,3 +136,19 @@ async def test_a_check_without_ingest_is_unavailable(world: World, monkeypatch: 
     answer = await world.call("POST", f"/v1/channels/{channel.id}/check")
     assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
     assert "Ingest has not come to it" in answer.json()["detail"]
+
+
+async def test_a_channel_that_is_called_tells_where(world: World, api_settings: Settings) -> None:
+    called, unknown = await world.a_channel(), await world.a_channel(type="no-such-type-here")
+    assert (await world.get(f"/v1/channels/{called.id}"))["hook_url"] is None, "nobody said how the world reaches us"
+    settings = api_settings.model_copy(update={"ingest_public_url": "https://in.example"})
+    database = await Database.open(settings, "test")
+    try:
+        async with database.read(world.workspace_id) as connection:
+            shown = {
+                channel.id: orjson.loads(await reading.read_one(connection, NOUNS, "channel", channel.id))["hook_url"]
+                for channel in (called, unknown)
+            }
+    finally:
+        await database.close()
+    assert shown == {called.id: f"https://in.example/v1/hooks/{called.id}", unknown.id: None}

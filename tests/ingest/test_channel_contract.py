@@ -44,6 +44,7 @@ from services.ingest.networks.played_venues import PLAYS
 from services.ingest.spending import BUDGET_SETTING
 from shared.kit import clock
 from shared.kit.http import HttpClient
+from shared.models.display_rules import DisplayRules
 from shared.models.reply_rules import ReplyRules
 from tests.venues.google import BY_PERSON, SERVICE_ACCOUNT
 
@@ -97,7 +98,10 @@ def _at_noon(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _open(type_: str, http: HttpClient, folder: Path) -> Any:
-    return catalog.open_channel(type_, SETTINGS.get(type_, {}), SECRETS.get(type_, {}), http, data_dir=folder)
+    try:
+        return catalog.open_channel(type_, SETTINGS.get(type_, {}), SECRETS.get(type_, {}), http, data_dir=folder)
+    except ChannelBroken as lacking:
+        pytest.fail(f"{lacking} Add the least that makes a {type_} channel to SETTINGS and SECRETS in this file.")
 
 
 def test_the_folder_is_the_registry() -> None:
@@ -110,18 +114,23 @@ def test_what_is_published_of_a_type(type_: str) -> None:
     info = catalog.describe(type_)
     assert info.type == type_
     assert info.title
-    assert len(info.docs) > 80
-    assert info.abilities
+    assert len(info.docs) > 80, (
+        "the file's first words are published: what the venue is, what is read, whether it is answered"
+    )
+    assert info.abilities, "it can do nothing: see the protocols in services/ingest/abilities.py"
     for schema in (info.settings_schema, info.secrets_schema):
         jsonschema.Draft202012Validator.check_schema(schema)
         assert schema["additionalProperties"] is False
         assert catalog.FOLDER_SETTING not in schema["properties"]
         for name, field in schema["properties"].items():
-            assert field.get("description") or field.get("title", "").lower() != name.replace("_", " "), name
+            assert field.get("description") or field.get("title", "").lower() != name.replace("_", " "), (
+                f"{name} needs a title or a description of its own"
+            )
     for name, field in info.secrets_schema["properties"].items():
         assert name == "user" or "writeOnly" in json.dumps(field), f"{name} would be shown"
     assert ReplyRules.model_validate(info.reply_rules) == catalog.load(type_).reply_rules
-    json.dumps([info.settings_schema, info.secrets_schema, info.reply_rules])
+    assert DisplayRules.model_validate(info.display_rules) == catalog.display_rules(catalog.load(type_))
+    json.dumps([info.settings_schema, info.secrets_schema, info.reply_rules, info.display_rules])
 
 
 @pytest.mark.parametrize("type_", TYPES)
@@ -130,6 +139,7 @@ def test_settings_are_strict_and_their_schema_agrees(type_: str, tmp_path: Path)
     assert issubclass(channel.Settings, ChannelSettings)
     assert issubclass(channel.Secrets, ChannelSecrets)
     schema = catalog.describe(type_).settings_schema
+    _open(type_, HttpClient(), tmp_path)
     jsonschema.validate(SETTINGS.get(type_, {}), schema)
     catalog.check(type_, SETTINGS.get(type_, {}), SECRETS.get(type_, {}))
     unknown = {**SETTINGS.get(type_, {}), "no_such_setting": 1}
@@ -192,7 +202,8 @@ def test_a_channel_keeps_to_its_room(type_: str) -> None:
 
 @pytest.mark.parametrize("type_", TYPES)
 def test_there_are_payloads_for_every_type(type_: str) -> None:
-    assert [case for case in CASES if case.parent.name == type_], f"add tests/ingest/payloads/{type_}/<case>.in.json"
+    what = f"add tests/ingest/payloads/{type_}/<case>.in.json and, beside it, <case>.mention.json"
+    assert [case for case in CASES if case.parent.name == type_], what
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.parent.name}-{case.name.split('.in.')[0]}")
@@ -200,13 +211,17 @@ def test_payload(case: Path) -> None:
     channel = catalog.load(case.parent.name)
     page = channel.read_payload(case.read_bytes(), AT)
     got = [mention.model_dump(mode="json", exclude_defaults=True, exclude={"raw"}) for mention in page.mentions]
-    expected = json.loads(case.with_name(f"{case.name.split('.in.')[0]}.mention.json").read_text())
-    assert got == (expected if isinstance(expected, list) else [expected])
+    beside = case.with_name(f"{case.name.split('.in.')[0]}.mention.json")
+    written = json.dumps(got, indent=2, ensure_ascii=False)
+    assert beside.exists(), f"write {beside.relative_to(PAYLOADS)} beside it; {case.name} is read as:\n{written}"
+    expected = json.loads(beside.read_text())
+    assert got == (expected if isinstance(expected, list) else [expected]), f"{case.name} is read as:\n{written}"
     again = channel.read_payload(case.read_bytes(), AT)
     assert [mention.external_id for mention in again.mentions] == [mention.external_id for mention in page.mentions]
     assert len({mention.external_id for mention in page.mentions}) == len(page.mentions)
     if case.parent.name != "push":  # whose payload is in our own words already
-        assert all(mention.raw for mention in page.mentions)
+        kept = "a mention keeps the item it was read from as `raw`; services.ingest.networks.items.mention does that"
+        assert all(mention.raw for mention in page.mentions), kept
 
 
 def _polled() -> Iterator[str]:

@@ -96,7 +96,13 @@ def test_an_edit_may_be_told_with_any_moment_since_1970() -> None:
         ({"author": "jan"}, "author is not an object."),
         ({"author": {"followers": -1}}, "author.followers is not right: input should be greater than or equal to 0."),
         ({"author": {"password": "x"}}, "author.password is not a field of a mention."),
-        ({"media": [{"kind": "image"}]}, "media.0.url is missing."),
+        ({"media": [{"kind": "image"}]}, "media.0 has no url; without one, name and size say what it is."),
+        ({"media": [{"name": "a.pdf"}]}, "media.0 has no url; without one, name and size say what it is."),
+        ({"media": [{"name": "", "size": 1}]}, "media.0 has no url; without one, name and size say what it is."),
+        (
+            {"deleted_at": "2026-01-01T00:00:00Z", "restored": True},
+            "Deleted_at and restored say opposite things; send one of them.",
+        ),
         ({"media": [{"url": "https://x.example"}] * 51}, "media is too long; at most 50 are taken."),
         ({"engagement": {"likes": 10**30}}, "engagement.likes is not right"),
         ({"raw": "x" * 2_000_001}, "raw is too long; at most 2000000 are taken."),
@@ -196,6 +202,7 @@ def test_the_digest_tells_an_edit_from_a_repeat() -> None:
         {"title": "u"},
         {"rating": 4},
         {"media": []},
+        {"media": [{"name": "a", "size": 1}]},
         {"deleted_at": 1e9},
     ]
     others = [
@@ -233,3 +240,9 @@ def test_what_a_channel_made_itself_is_cleaned_too() -> None:
     )
     assert mention.author == IncomingAuthor(external_id="7", name="Jo Doe")
     assert mention.media[0].alt == "ab"
+
+
+def test_a_file_without_an_address_is_known_by_its_name_and_size() -> None:
+    one, other = (_read(text="", media=[{"name": "a.pdf", "size": size}]) for size in (7, 8))
+    assert one.media[0].model_dump(exclude_none=True) == {"kind": "file", "name": "a.pdf", "size": 7}
+    assert one.digest() != other.digest()

@@ -15,6 +15,7 @@ from services.ingest.intake import Source, take_in
 from shared.kit import clock
 from shared.kit.database import Database
 from shared.models.channel import Channel
+from shared.models.reply_rules import ReplyRules, ReplyWay
 from shared.store import ledger
 from tests.builders import a_channel, a_workspace, an_item, taken
 
@@ -191,3 +192,49 @@ async def test_the_ledger_balances_whatever_is_sent(
     async with database.write(workspace_id) as session:
         await ledger.roll_up(session)
     assert await counts(database, workspace_id) == found
+
+
+async def test_another_text_under_the_id_of_a_mail_is_no_edit(database: Database) -> None:
+    workspace_id = await a_workspace(database)
+    channel = await a_channel(database, workspace_id)
+    first = an_item("m1@klant.example", "Mijn modem is stuk", kind="mail", visibility="private")
+    assert (await taken(database, workspace_id, channel, first)).stored == 1
+    forged = await taken(database, workspace_id, channel, {**first, "text": "Ik wil geen antwoord meer"})
+    assert (forged.updated, forged.duplicate) == (0, 1)
+    assert await texts(database, workspace_id) == {"m1@klant.example": "Mijn modem is stuk"}
+    told = await taken(database, workspace_id, channel, {**first, "text": "Mijn router", "edited_at": clock.now()})
+    assert told.updated == 1
+    assert await texts(database, workspace_id) == {"m1@klant.example": "Mijn router"}
+
+
+async def test_only_the_venues_own_word_brings_back_what_was_deleted(database: Database) -> None:
+    workspace_id = await a_workspace(database)
+    channel = await a_channel(database, workspace_id)
+    rules = ReplyRules(public=ReplyWay())
+    await taken(database, workspace_id, channel, an_item("1", "stuk"), rules=rules)
+    gone = {"deleted_at": clock.now(), "author": None}
+    await taken(database, workspace_id, channel, an_item("1", "", **gone), an_item("2", "", **gone), rules=rules)
+
+    async def standing() -> dict[str, bool]:
+        async with database.read(workspace_id) as connection:
+            rows = await connection.fetch("SELECT external_id, deleted_at IS NULL AS there FROM mention")
+        return {row["external_id"]: row["there"] for row in rows}
+
+    late = [an_item("1", "stuk"), an_item("1", "heel"), an_item("1", "heel", edited_at=clock.now())]
+    for again in late:
+        await taken(database, workspace_id, channel, again, rules=rules)
+        assert await standing() == {"1": False, "2": False}
+    back = [an_item("1", "weer stuk", restored=True), an_item("2", "ook terug", restored=True)]
+    assert (await taken(database, workspace_id, channel, *back, rules=rules)).updated == 2
+    assert await standing() == {"1": True, "2": True}
+    assert await texts(database, workspace_id) == {"1": "weer stuk", "2": "ook terug"}
+    async with database.read(workspace_id) as connection:
+        rows = await connection.fetch("SELECT author_id, (reply->'public'->>'allowed')::bool AS open FROM mention")
+    assert all(row["author_id"] is not None and row["open"] for row in rows)
+    assert (await outbox(database, workspace_id))[-2:] == ["mention.edited"] * 2
+    repeated = await taken(database, workspace_id, channel, *back, rules=rules)
+    assert (repeated.updated, repeated.duplicate) == (0, 2)
+    edited = await taken(database, workspace_id, channel, an_item("1", "heel", restored=True), rules=rules)
+    assert edited.updated == 1
+    await taken(database, workspace_id, channel, an_item("1", "", **gone), rules=rules)
+    assert await standing() == {"1": False, "2": True}

@@ -125,10 +125,12 @@ async def test_who_names_an_account_of_ours_may_be_answered_where_that_is_asked(
         a_mention("1", text="@NorthWind, help!"),
         a_mention("2", text="@northwinds of change"),
         a_mention("3", text="help"),
+        a_mention("4", text="help", addressed_to_us=True),
+        a_mention("5", text="@NorthWind in code", addressed_to_us=False),
     ]
     await poll(bench, channel, script, Page(page, {"n": 1}))
     rows = await bench.rows("SELECT (reply->'public'->>'allowed')::bool AS allowed FROM mention ORDER BY external_id")
-    assert [row["allowed"] for row in rows] == [True, False, False]
+    assert [row["allowed"] for row in rows] == [True, False, False, True, False]
 
 
 # ---------------------------------------------------------------- drift, cost

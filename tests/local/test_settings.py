@@ -49,6 +49,14 @@ def test_links_use_the_public_address_and_else_one_that_can_be_reached(monkeypat
     assert Settings().base_url == "https://care.example.com"
 
 
+def test_hooks_stand_at_the_public_address_of_ingest_else_at_that_of_the_api(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Settings().hooks_url == ""
+    monkeypatch.setenv("WEBCARE_PUBLIC_URL", "https://care.example.com")
+    assert Settings().hooks_url == "https://care.example.com/v1/hooks/"
+    monkeypatch.setenv("WEBCARE_INGEST_PUBLIC_URL", "https://in.example.com/")
+    assert Settings().hooks_url == "https://in.example.com/v1/hooks/"
+
+
 @pytest.mark.parametrize(
     ("name", "value", "sentence"),
     [
@@ -56,6 +64,7 @@ def test_links_use_the_public_address_and_else_one_that_can_be_reached(monkeypat
         ("WEBCARE_ALLOWED_NETWORKS", "localhost", "write it as 127.0.0.0/8"),
         ("WEBCARE_API_PORT", "99999", "less than or equal to 65535"),
         ("WEBCARE_PUBLIC_URL", "care.example.com", "starts with http:// or https://"),
+        ("WEBCARE_INGEST_PUBLIC_URL", "in.example.com", "starts with http:// or https://"),
         ("WEBCARE_LOG_LEVEL", "chatty", "'debug', 'info', 'warning' or 'error'"),
     ],
 )

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.rules.canonical_url import LONGEST, canonical, key, unwrap, venue_of
+from shared.rules.post_links import CHANNEL_TYPES
 
 
 @pytest.mark.parametrize(
@@ -264,6 +265,7 @@ STATUS = "https://social.example/users/jan/statuses/111222333444555666"
 )
 def test_which_post_a_link_leads_to(url: str, post: tuple[str, str] | None) -> None:
     assert venue_of(url) == post
+    assert post is None or post[0] in CHANNEL_TYPES
 
 
 LETTERS = st.text(alphabet="aé/.%2F&=?#;+~ü utm_\\@:-", max_size=30)

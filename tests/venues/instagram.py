@@ -1,5 +1,6 @@
 """An Instagram account, played: media that count their comments, answers one level deep, tags, private answers, webhooks."""
 
+import re
 from typing import Any
 
 import httpx
@@ -9,6 +10,7 @@ from tests.venues.graph import NOON, GraphVenue, delivery, error, gone, iso
 
 ACCOUNT, HANDLE = "17841400000000001", "acme"
 DAY = 86_400
+NAMED_IN = re.compile(r"(mentioned_comment)\.comment_id\((\d+)\)\{|(mentioned_media)\.media_id\((\d+)\)\{")
 
 
 class InstagramVenue(GraphVenue):
@@ -22,6 +24,7 @@ class InstagramVenue(GraphVenue):
         self.comments: dict[str, dict[str, Any]] = {}
         self.named: list[dict[str, Any]] = []
         self.messages: list[dict[str, Any]] = []
+        self.elsewhere: dict[str, dict[str, Any]] = {}  # what stands under posts of others, or is one, by its id
 
     def post(self, ago: float = 0) -> str:
         known = f"180{self.next_id()}"
@@ -61,6 +64,12 @@ class InstagramVenue(GraphVenue):
 
     def called(self, method: str, path: list[str], asked: dict[str, Any]) -> httpx.Response:
         match method, path:
+            case "GET", [known] if known == ACCOUNT and (where := NAMED_IN.match(asked["fields"])):
+                edge, key = where[1] or where[3], where[2] or where[4]
+                one = self.elsewhere.get(key)
+                if one is None:
+                    return gone(key)
+                return httpx.Response(200, json={edge: one, "id": ACCOUNT})
             case "GET", [known] if known == ACCOUNT:
                 return httpx.Response(200, json={"id": ACCOUNT, "username": HANDLE, "name": "Acme BV"})
             case "GET", [known, "media"] if known == ACCOUNT:

@@ -16,6 +16,7 @@ from services.ingest.channel import (
     ChannelSecrets,
     ChannelSettings,
     Cursor,
+    DisplayRules,
     HttpClient,
     Idempotency,
     Length,
@@ -98,6 +99,7 @@ class Bluesky:
     Secrets: ClassVar[type[ChannelSecrets]] = BlueskySecrets
     ids_unique_within: ClassVar[Literal["network", "channel"]] = "network"
     pace: ClassVar[Pace] = Pace(calls=2_000, per_s=300)  # of the 3,000 that an address is granted
+    display_rules: ClassVar[DisplayRules] = DisplayRules(attribution="The author's name and a link to the post.")
     reply_rules: ReplyRules = ReplyRules(
         public=ReplyWay(
             lengths=(Length(limit=300, counted_as="graphemes"), Length(limit=3_000, counted_as="utf8_bytes")),

@@ -17,6 +17,7 @@ from services.ingest.channel import (
     ChannelSecrets,
     ChannelSettings,
     Cursor,
+    DisplayRules,
     HookAnswer,
     HttpClient,
     Idempotency,
@@ -66,6 +67,7 @@ class Facebook:
     Settings: ClassVar[type[ChannelSettings]] = FacebookSettings
     Secrets: ClassVar[type[ChannelSecrets]] = FacebookSecrets
     ids_unique_within: ClassVar[Literal["network", "channel"]] = "network"
+    display_rules: ClassVar[DisplayRules] = DisplayRules(delete_on_request=True)  # general knowledge
     reply_rules: ReplyRules = ReplyRules(
         public=ReplyWay(lengths=(Length(limit=LONGEST_COMMENT),)),
         private=ReplyWay(

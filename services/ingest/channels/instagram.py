@@ -1,14 +1,14 @@
 """A professional Instagram account: comments under its posts and mentions of it, by webhook and by reading back. Answered in
 public, one level deep, and once and within seven days in private; comments can be hidden, and our own taken away.
 
-The webhook of a mention holds ids only; it comes in with a title that says so, to be read at Instagram.
+The webhook of a mention holds ids only; it comes in with a title that says so, and its words are asked for.
 """
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from services.ingest.channel import (
     Account,
@@ -17,9 +17,11 @@ from services.ingest.channel import (
     ChannelSecrets,
     ChannelSettings,
     Cursor,
+    DisplayRules,
     HookAnswer,
     HttpClient,
     Idempotency,
+    IncomingMention,
     Length,
     OutgoingReply,
     Page,
@@ -30,18 +32,20 @@ from services.ingest.channel import (
     Sent,
     SkipThis,
 )
-from services.ingest.networks.instagram_events import named_in, page_of
+from services.ingest.networks.instagram_events import named_in, page_of, whole_of
 from services.ingest.networks.items import payload_in
 from services.ingest.networks.json_api import Fields
 from services.ingest.networks.meta import Graph, Hooks, MetaSecrets, MetaSettings, entries_in, ours_among, sent
 from services.ingest.networks.meta_sweep import Listing, Sweep
 from shared.kit import clock
+from shared.models.mention import MentionKind
 
 POLL_AFTER = timedelta(minutes=5)
 LONGEST_COMMENT = 2_200  # code points; not in Meta's reference, known from use
 LONGEST_MESSAGE = 1_000  # bytes of UTF-8
 PRIVATE_WITHIN_S = 7 * 86_400
 _REPLY = "id,text,timestamp,from,username,like_count"
+_TAGGED = "id,caption,media_type,permalink,timestamp,username,like_count"
 _COMMENT = f"{_REPLY},replies.limit(50){{{_REPLY}}}"
 
 
@@ -75,6 +79,7 @@ class Instagram:
     Settings: ClassVar[type[ChannelSettings]] = InstagramSettings
     Secrets: ClassVar[type[ChannelSecrets]] = InstagramSecrets
     ids_unique_within: ClassVar[Literal["network", "channel"]] = "network"
+    display_rules: ClassVar[DisplayRules] = DisplayRules(delete_on_request=True)  # general knowledge
     reply_rules: ReplyRules = ReplyRules(
         public=ReplyWay(lengths=(Length(limit=LONGEST_COMMENT),)),
         private=ReplyWay(
@@ -117,6 +122,22 @@ class Instagram:
     async def page(self, cursor: Cursor | None) -> Page:
         """What stands under our posts since they were read before, and the posts in which we are tagged."""
         return await self._step(Sweep.of(cursor, clock.now()))
+
+    async def complete(self, mention: IncomingMention) -> IncomingMention | None:
+        """The words of a comment or post in which we were named. Raises SkipThis where Instagram does not show it."""
+        one = mention.external_id
+        if not one.isdecimal():
+            return None
+        asked = (
+            f"mentioned_media.media_id({one}){{{_TAGGED}}}"
+            if mention.kind == MentionKind.POST
+            else f"mentioned_comment.comment_id({one}){{id,text,timestamp,username,like_count,media{{id,permalink}}}}"
+        )
+        read = await self._graph.read(self._settings.account_id, {"fields": asked}, maybe_gone=True)
+        try:
+            return whole_of(read.found, mention, clock.now())
+        except ValidationError:
+            return None  # it shows nothing that could be a mention
 
     async def backfill(self, since: datetime, cursor: Cursor | None) -> Page:
         """What was written at `since` or later and stands there still."""
@@ -192,7 +213,7 @@ class Instagram:
                 "media", f"{account}/media", f"id,timestamp,permalink,comments_count,comments.limit(50){{{_COMMENT}}}",
                 "timestamp", watched, "comments", _COMMENT, "timestamp", "comments_count",
             ),
-            Listing("tags", f"{account}/tags", "id,caption,media_type,permalink,timestamp,username,like_count", "timestamp"),
+            Listing("tags", f"{account}/tags", _TAGGED, "timestamp"),
         )  # fmt: skip
         events, read = await sweep.step(self._graph, listings)
         rest = read.rest if read.rest or not sweep.done else POLL_AFTER

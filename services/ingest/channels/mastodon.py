@@ -18,6 +18,7 @@ from services.ingest.channel import (
     ChannelSecrets,
     ChannelSettings,
     Cursor,
+    DisplayRules,
     Gap,
     HttpClient,
     Idempotency,
@@ -111,6 +112,7 @@ class Mastodon:
     Secrets: ClassVar[type[ChannelSecrets]] = MastodonSecrets
     ids_unique_within: ClassVar[Literal["network", "channel"]] = "network"
     pace: ClassVar[Pace] = Pace(calls=250, per_s=300)  # of the 300 that an account is granted
+    display_rules: ClassVar[DisplayRules] = DisplayRules(attribution="The author's name and a link to the post.")
     reply_rules: ReplyRules = _rules(500, 23)
 
     def __init__(self, settings: Mapping[str, Any], secrets: Mapping[str, str], http: HttpClient) -> None:

@@ -16,6 +16,7 @@ from services.ingest.channel import (
     ChannelSecrets,
     ChannelSettings,
     Cursor,
+    DisplayRules,
     HookAnswer,
     HttpClient,
     Idempotency,
@@ -69,6 +70,7 @@ class Messenger:
     Settings: ClassVar[type[ChannelSettings]] = MessengerSettings
     Secrets: ClassVar[type[ChannelSecrets]] = MessengerSecrets
     ids_unique_within: ClassVar[Literal["network", "channel"]] = "network"
+    display_rules: ClassVar[DisplayRules] = DisplayRules(delete_on_request=True)  # general knowledge
     reply_rules: ReplyRules = ReplyRules(
         private=ReplyWay(lengths=(Length(limit=LONGEST_MESSAGE),), requires=("written_privately",), window_s=WINDOW_S)
     )

@@ -101,7 +101,7 @@ class Reddit:
     ids_unique_within: ClassVar[Literal["network", "channel"]] = "network"
     pace: ClassVar[Pace] = Pace(1, 1)  # 100 a minute are granted
     display_rules: ClassVar[DisplayRules] = DisplayRules(
-        attribution="The author's name and a link to the post at Reddit.", recheck_days=2
+        attribution="The author's name and a link to the post at Reddit.", recheck_days=2, delete_on_request=True
     )
     reply_rules: ReplyRules = ReplyRules(
         public=ReplyWay(lengths=(Length(limit=LONGEST),)),

@@ -22,6 +22,7 @@ from services.ingest.channel import (
     ChannelSecrets,
     ChannelSettings,
     Cursor,
+    DisplayRules,
     HookAnswer,
     HttpClient,
     IncomingAuthor,
@@ -69,8 +70,8 @@ class RssSettings(ChannelSettings):
     hook_url: str = Field(
         default="",
         title="Address of this channel's hook",
-        description="As the world reaches /v1/hooks/ and the channel's id. With it and the hub secret a feed's hub is asked to "
-        "tell of changes.",
+        description="Where a feed's hub calls us, once there is a hub secret. Empty: the channel's own, where webcare knows its "
+        "public address (WEBCARE_INGEST_PUBLIC_URL).",
         pattern=r"^([hH][tT]{2}[pP][sS]?://[^\s#]+)?$",
         max_length=1_000,
     )
@@ -97,6 +98,9 @@ class Rss:
     Settings: ClassVar[type[ChannelSettings]] = RssSettings
     Secrets: ClassVar[type[ChannelSecrets]] = RssSecrets
     ids_unique_within: ClassVar[Literal["network", "channel"]] = "channel"
+    display_rules: ClassVar[DisplayRules] = DisplayRules(
+        attribution="The publisher's name and a link to its page.", excerpt_only=True
+    )
     reply_rules: ReplyRules = ReplyRules()
 
     def __init__(self, settings: Mapping[str, Any], secrets: Mapping[str, str], http: HttpClient) -> None:

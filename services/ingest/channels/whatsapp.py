@@ -16,6 +16,7 @@ from services.ingest.channel import (
     Channel,
     ChannelSecrets,
     ChannelSettings,
+    DisplayRules,
     HookAnswer,
     HttpClient,
     Idempotency,
@@ -24,6 +25,7 @@ from services.ingest.channel import (
     OutgoingReply,
     Page,
     Push,
+    Receipt,
     ReplyRules,
     ReplyWay,
     Sent,
@@ -38,6 +40,9 @@ LONGEST_MESSAGE = 4_096  # code points
 WINDOW_S = 86_400
 ATTACHED: Mapping[str, Literal["image", "video", "audio", "file"]] = {
     "image": "image", "sticker": "image", "video": "video", "audio": "audio", "document": "file",
+}  # fmt: skip
+OUTCOMES: Mapping[str, Literal["sent", "delivered", "read", "failed"]] = {
+    "sent": "sent", "delivered": "delivered", "read": "read", "played": "read", "failed": "failed",
 }  # fmt: skip
 SILENT = frozenset({"reaction", "system", "request_welcome", "ephemeral"})
 OTHERS = frozenset({"message_template_status_update", "account_update", "phone_number_quality_update", "smb_message_echoes",
@@ -66,6 +71,7 @@ class Whatsapp:
     Settings: ClassVar[type[ChannelSettings]] = WhatsappSettings
     Secrets: ClassVar[type[ChannelSecrets]] = WhatsappSecrets
     ids_unique_within: ClassVar[Literal["network", "channel"]] = "network"
+    display_rules: ClassVar[DisplayRules] = DisplayRules(delete_on_request=True)  # general knowledge
     reply_rules: ReplyRules = ReplyRules(
         private=ReplyWay(lengths=(Length(limit=LONGEST_MESSAGE),), requires=("written_privately",), window_s=WINDOW_S)
     )
@@ -90,7 +96,7 @@ class Whatsapp:
         return self._hooks.answer(push)
 
     def read_push(self, push: Push, at: datetime) -> Page:
-        """What a delivery tells of our number. That a message of ours was not delivered is told as skipped, with the reason."""
+        """What a delivery tells of our number: messages, and what became of ours."""
         return _page(list(_events(push.body, self._settings.phone_number_id)), at)
 
     def idempotency(self) -> Idempotency:
@@ -152,15 +158,11 @@ def _events(body: bytes, number: str | None) -> Iterator[dict[str, Any]]:
 
 
 def to_mention(event: Any, drift: Drift, at: datetime) -> IncomingMention | None:
-    """An event in our words. Pure. None where it is no message. Raises ValidationError where it makes no mention, SkipThis where
-    it says that a message of ours was not delivered."""
+    """An event in our words. Pure. None where it is no message. Raises ValidationError where it makes no mention."""
     value = Fields(event.get("value"), "message", drift)
     if event["kind"] == "changes":
         if event.get("field") not in OTHERS:
             drift["field"] = None
-        return None
-    if event["kind"] == "statuses":
-        _told_of_ours(value)
         return None
     missing(value, "id", "from", "timestamp", "type")
     sent_at = when(value, "timestamp") or at
@@ -231,19 +233,28 @@ def _name(event: Mapping[str, Any], writer: str) -> str | None:
     return None
 
 
-def _told_of_ours(status: Fields) -> None:
-    """What became of a message of ours: a failure is said, `sent`, `delivered` and `read` need no word."""
-    if status.text("status") != "failed":
-        return
-    wrong = next(status.each("errors"), Fields(None, "errors", {}))
-    why = wrong.inside("error_data").text("details") or wrong.text("title") or "it does not say why"
-    token = status.text("biz_opaque_callback_data")
-    about = f" (reply {token[:60]})" if token else ""
-    raise SkipThis(f"WhatsApp did not deliver our message{about}: {why[:300]} (code {wrong.count('code')}).")
+def _receipt(event: Mapping[str, Any], drift: Drift, at: datetime) -> Receipt | None:
+    """What became of a message of ours. None where its words are not as documented."""
+    status = Fields(event.get("value"), "status", drift)
+    missing(status, "id", "status", "timestamp")
+    outcome = OUTCOMES.get(status.text("status") or "")
+    known, token = cut(status.text("id")), cut(status.text("biz_opaque_callback_data"))
+    if outcome is None or not (known or token):
+        drift["status.status"] = None
+        return None
+    reason = ""
+    if outcome == "failed":
+        wrong = next(status.each("errors"), Fields(None, "errors", {}))
+        why = wrong.inside("error_data").text("details") or wrong.text("title") or "it does not say why"
+        reason = f"WhatsApp did not deliver it: {why[:300]} (code {wrong.count('code')})."
+    return Receipt(outcome, min(when(status, "timestamp") or at, at), token, known, reason)
 
 
 def _page(events: list[dict[str, Any]], at: datetime) -> Page:
-    return Page(**Items().take(events, partial(to_mention, at=at)).told())
+    items = Items()
+    told = [_receipt(one, items.drift, at) for one in events if one["kind"] == "statuses"]
+    items.take([one for one in events if one["kind"] != "statuses"], partial(to_mention, at=at))
+    return Page(**items.told(), receipts=tuple(one for one in told if one is not None))
 
 
 CHANNEL: type[Channel] = Whatsapp

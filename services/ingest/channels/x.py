@@ -117,8 +117,9 @@ class X:
     ids_unique_within: ClassVar[Literal["network", "channel"]] = "network"
     pace: ClassVar[Pace] = Pace(calls=400, per_s=900)  # of the 450 searches that an app is granted
     display_rules: ClassVar[DisplayRules] = DisplayRules(
-        attribution="Show the author's name and @handle, X's logo, the words unchanged, and the time as a link to the post.",
+        attribution="The author's name and @handle, X's logo, the words unchanged, and the time as a link to the post.",
         recheck_days=1,
+        delete_on_request=True,
     )
     reply_rules: ReplyRules = ReplyRules(
         public=ReplyWay(
@@ -197,9 +198,8 @@ class X:
             params += [("query", walk.turn.partition(":")[2]), ("sort_order", "recency")]
         params += [(token, walk.token)] if walk.token else []
         answer, told = await self._api.read(path, params, as_user=ours)
-        gathered = Gathered()
-        posts = told.get("data")
-        gathered.take(posts if isinstance(posts, list) else [], told.get("includes"), now)
+        gathered, posts = Gathered(self.own_accounts()), told.get("data")
+        gathered.take(posts if isinstance(posts, list) else [], told.get("includes"), now, to_us=ours)
         further = Fields(told.get("meta"), "meta", gathered.drift).text("next_token")
         paid = sum(1 for one in gathered.ids if walk.until is None or newest([one, walk.until]) != walk.until)
         price = OWNED_READ if ours and self._api.keys.can_sign else POST_READ
@@ -225,7 +225,7 @@ class X:
             async with self._api.stream("/2/tweets/search/stream", list(FIELDS.items()), SILENCE_S) as answer:
                 expect_read(answer.head, self._api.what)
                 yield Page(cursor=cursor or {})
-                async for page in heard(answer, cursor or {}):
+                async for page in heard(answer, cursor or {}, self.own_accounts()):
                     yield page
 
     def _lists(self) -> list[str]:

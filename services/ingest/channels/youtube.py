@@ -96,7 +96,7 @@ class Youtube:
     ids_unique_within: ClassVar[Literal["network", "channel"]] = "network"
     pace: ClassVar[Pace] = Pace(100, 1)  # the quota of the day is what counts
     display_rules: ClassVar[DisplayRules] = DisplayRules(
-        attribution="YouTube's name and a link to the video.", recheck_days=30
+        attribution="YouTube's name and a link to the video.", recheck_days=30, delete_on_request=True
     )
     reply_rules: ReplyRules = ReplyRules(public=ReplyWay(lengths=(Length(limit=LONGEST),)))
 

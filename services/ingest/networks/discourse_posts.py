@@ -56,6 +56,7 @@ def to_mention(
         permalink=f"{base}{path}" if base and path.startswith("/") and not any(map(str.isspace, path)) else None,
         in_reply_to=f"{topic}/{above or 1}" if topic and not first else None,
         thread_id=topic and f"{topic}/1",
+        restored=event == "post_recovered",
         engagement=_engagement(fields),
         media=_pictures(fields),
     )

@@ -11,7 +11,7 @@ from services.ingest.networks.json_api import Fields
 from services.ingest.networks.meta import when
 from shared.models.mention import MentionKind
 
-NAMED = "Our account was named in a {} on Instagram. Instagram tells its words only there."
+NAMED = "Our account was named in a {} on Instagram. Its words have not come yet."
 OTHERS = frozenset(
     {"messages", "story_insights", "messaging_postbacks", "messaging_seen", "message_reactions", "standby"}
 )
@@ -35,7 +35,7 @@ def _changed(event: Mapping[str, Any], drift: Drift, at: datetime) -> IncomingMe
         missing(value, "media_id")
         comment, post = value.text("comment_id"), value.text("media_id")
         return mention(
-            event, external_id=comment or post, text="", title=NAMED.format("comment" if comment else "post"),
+            event, external_id=comment or post, text="", title=NAMED.format("comment" if comment else "post"), addressed_to_us=True,
             published_at=told_at, kind=MentionKind.COMMENT if comment else MentionKind.POST, thread_id=post,
         )  # fmt: skip
     if event.get("field") not in ("comments", "live_comments"):
@@ -119,4 +119,33 @@ def named_in(reply: OutgoingReply) -> dict[str, str] | None:
 
 def page_of(events: list[dict[str, Any]], at: datetime, **more: Any) -> Page:
     """Events as a page, with what else is known of it."""
-    return Page(**Items().take(events, partial(to_mention, at=at)).told(), **more)
+    told = Items().take(events, partial(to_mention, at=at)).told()
+    named = {_named(one) for one in events}
+    return Page(
+        **told, **more, incomplete=tuple(one.external_id for one in told["mentions"] if one.external_id in named)
+    )
+
+
+def whole_of(found: Any, mention: IncomingMention, at: datetime) -> IncomingMention | None:
+    """What the account is shown of where it was named, as its mention: known and answered as what came. None for nothing."""
+    told, post = Fields(found, "account", {}), mention.kind == MentionKind.POST
+    value = told.inside("mentioned_media" if post else "mentioned_comment")
+    if not value:
+        return None
+    shown = {**value.value, "id": mention.external_id}
+    drift: Drift = {}
+    if post:
+        whole = _tagged({"value": shown}, drift, at)
+    else:
+        entry = {"id": mention.thread_id, "permalink": value.inside("media").text("permalink")}
+        whole = _comment({"value": shown, "entry": entry}, drift, at)
+    kept = {"raw": mention.raw, "kind": mention.kind, "in_reply_to": mention.in_reply_to, "addressed_to_us": True}
+    return whole.model_copy(update={**kept, "thread_id": mention.thread_id})
+
+
+def _named(event: Mapping[str, Any]) -> str | None:
+    """The id of the comment or post in which we were named, where the event tells that."""
+    if event.get("kind") != "changes" or event.get("field") != "mentions":
+        return None
+    told = Fields(event.get("value"), "value", {})
+    return told.text("comment_id") or told.text("media_id")

@@ -1,10 +1,22 @@
 """Mails as mentions: who really wrote, to which thread it belongs, and which mail is none (automatic, our own, not ours)."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Literal
 
 from pydantic import ValidationError
 
-from services.ingest.channel import Cursor, IncomingAuthor, IncomingMention, Page, Skipped, SkipThis, explain
+from services.ingest.channel import (
+    Cursor,
+    IncomingAuthor,
+    IncomingMedia,
+    IncomingMention,
+    Page,
+    Skipped,
+    SkipThis,
+    cleaned,
+    explain,
+)
 from services.ingest.networks.mail_reading import Address, Attachment, Mail, read_mail
 from services.ingest.networks.mail_sending import is_ours
 from services.ingest.networks.mailbox import Fetched
@@ -12,6 +24,7 @@ from shared.models.mention import MentionKind, Visibility
 
 PLAUSIBLE = timedelta(days=7)  # a mail may have been under way so long; a Date beyond that is a wrong clock
 POLL_AFTER = timedelta(minutes=1)
+_KINDS: Mapping[str, Literal["image", "video", "audio"]] = {"image": "image", "video": "video", "audio": "audio"}
 _NO_REPLY = ("noreply", "no-reply", "no_reply", "donotreply", "do-not-reply", "wordpress", "www-data", "mailer")
 
 
@@ -23,7 +36,7 @@ def to_mention(mail: Mail, received_at: datetime, own: frozenset[str], raw: byte
     writer = _writer(mail, own)
     return IncomingMention(
         external_id=mail.message_id,
-        text=_with_attachments(mail.text, mail.attachments),
+        text=mail.text,
         title=mail.subject,
         published_at=sent_at if usual and sent_at else received_at,
         author=writer and IncomingAuthor(external_id=writer.address, handle=writer.address, name=writer.name),
@@ -32,6 +45,7 @@ def to_mention(mail: Mail, received_at: datetime, own: frozenset[str], raw: byte
         lang=mail.language,
         in_reply_to=answers,
         thread_id=mail.references[0] if mail.references else answers or mail.message_id,
+        media=tuple(_sent_along(one) for one in mail.attachments),
         raw=raw,
     )
 
@@ -61,9 +75,9 @@ def _writer(mail: Mail, own: frozenset[str]) -> Address | None:
     return asked if asked and by_a_form and asked.address not in own else sender
 
 
-def _with_attachments(text: str, attachments: tuple[Attachment, ...]) -> str:
-    named = "\n".join(f"📎 {one.name} ({one.type}, {max(1, round(one.size / 1000)):,} kB)" for one in attachments)
-    return "\n\n".join(filter(None, (text, named)))
+def _sent_along(one: Attachment) -> IncomingMedia:
+    kind = _KINDS.get(one.type.partition("/")[0], "file")
+    return IncomingMedia(kind=kind, name=cleaned(one.name).strip()[:500] or one.type[:500], size=one.size)
 
 
 def page_of(
@@ -90,5 +104,9 @@ def page_of(
             skipped.append(Skipped(" ".join(detail for _, detail in explain(wrong)), mail.message_id))
         except SkipThis as why:
             skipped.append(Skipped(str(why), mail.message_id))
-    once = {one.external_id: one for one in mentions}
+    once: dict[str, IncomingMention] = {}
+    for made in mentions:
+        first = once.setdefault(made.external_id, made)
+        if first.digest() != made.digest():  # senders choose these ids: the one that came first keeps it
+            skipped.append(Skipped("Another mail came before under the same Message-ID.", made.external_id))
     return Page(tuple(once.values()), cursor, more, tuple(skipped), poll_after=POLL_AFTER)

@@ -32,6 +32,11 @@ _ID = re.compile(r"[0-9]{1,19}")
 _MEDIA: Mapping[str, Literal["image", "video"]] = {"photo": "image", "video": "video", "animated_gif": "video"}
 READ = frozenset({"post.mention.create", "post.reply.create", "post.quote.create", "post.create"})
 """Activity events that tell of a post of somebody else's to us."""
+NAMING = frozenset({"post.mention.create", "post.quote.create"})
+"""Those by which X lets us answer: its author named or quoted us."""
+_POST = re.compile(
+    r"https?://(?:www\.|mobile\.)?(?:x|twitter)\.com/(\w{1,50})/status/([0-9]{1,19})(?:[/?#].*)?", re.IGNORECASE
+)
 
 
 def id_at(at: datetime) -> str:
@@ -53,8 +58,10 @@ def newest(ids: list[str]) -> str | None:
 
 @dataclass(slots=True)
 class Gathered:
-    """What was read: mentions, what is none, ids as they stand in the payload, and where that departs from what is documented."""
+    """What was read: mentions, what is none, ids as they stand in the payload, and where that departs from what is documented.
+    `ours` are our own accounts: handles, folded, and ids."""
 
+    ours: frozenset[str] = frozenset()
     mentions: list[IncomingMention] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
     ids: list[str] = field(default_factory=list)
@@ -65,15 +72,16 @@ class Gathered:
         order = sorted(self.mentions, key=lambda one: one.deleted_at or one.edited_at or one.published_at)
         return Page(tuple(order), cursor, skipped=tuple(self.skipped), drift=tuple(self.drift), **more)
 
-    def take(self, posts: list[Any], includes: Any, at: datetime) -> None:
-        """Posts with what was told beside them; a repost is nobody's own words and is left out."""
+    def take(self, posts: list[Any], includes: Any, at: datetime, *, to_us: bool = False) -> None:
+        """Posts with what was told beside them; a repost is nobody's own words and is left out. `to_us`: X says that they name
+        or quote us."""
         beside = _Beside.of(Fields(includes, "includes", self.drift))
         for one in posts:
             post = Fields(one, "data", self.drift)
             if (known := post.value.get("id")) and isinstance(known, str):
                 self.ids.append(known)
             try:
-                mention = to_mention(post, beside, at)
+                mention = to_mention(post, beside, at, self.ours, to_us=to_us)
             except ValidationError as wrong:
                 self._skip(wrong, post)
             else:
@@ -83,7 +91,7 @@ class Gathered:
         """An event of the activity API."""
         kind, payload = event.text("event_type", needed=True) or "", event.inside("payload", needed=True)
         if kind in READ:
-            self.take([payload.value], event.value.get("includes"), at)
+            self.take([payload.value], event.value.get("includes"), at, to_us=kind in NAMING)
         elif kind == "post.delete" and (gone := payload.text("id", needed=True)):
             self.mentions.append(tombstone(gone, at, payload.text("author_id")))
         elif kind == "dm.received":
@@ -102,7 +110,9 @@ class Gathered:
         self.skipped.append(Skipped(reason, told if isinstance(told, str) else None))
 
 
-def to_mention(post: Fields, beside: "_Beside", at: datetime) -> IncomingMention | None:
+def to_mention(
+    post: Fields, beside: "_Beside", at: datetime, ours: frozenset[str] = frozenset(), *, to_us: bool = False
+) -> IncomingMention | None:
     """A post. None for a repost. Raises pydantic's ValidationError where nothing is left that could be a mention."""
     post_id = post.text("id", needed=True) or ""
     history = [one for one in post.all("edit_history_tweet_ids") if isinstance(one, str)]
@@ -132,6 +142,7 @@ def to_mention(post: Fields, beside: "_Beside", at: datetime) -> IncomingMention
         media=_media(post, beside, references.get("quoted")),
         country=beside.countries.get(post.inside("geo").text("place_id") or ""),
         edited_at=min(time_of(post_id) or at, at) if len(history) > 1 else None,
+        addressed_to_us=to_us or _quotes(post, references.get("quoted"), ours) or None,
         raw=kept(post.value),
     )
 
@@ -178,6 +189,15 @@ def _text(post: Fields) -> str:
         if short and whole and short.startswith("https://t.co/"):
             text = text.replace(short, "" if url.text("media_key") else whole)
     return cleaned(html.unescape(text)).strip()
+
+
+def _quotes(post: Fields, quoted: str | None, ours: frozenset[str]) -> bool:
+    """Whether it quotes a post of ours, which its link to the quoted post shows."""
+    if quoted is None or not ours:
+        return False
+    links = (url.text("unwound_url") or url.text("expanded_url") or "" for url in post.inside("entities").each("urls"))
+    told = (_POST.fullmatch(link) for link in links)
+    return any(one is not None and one[2] == quoted and one[1].lower() in ours for one in told)
 
 
 def _author(author_id: str, user: Fields | None) -> IncomingAuthor:

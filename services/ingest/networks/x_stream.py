@@ -39,10 +39,10 @@ async def _change(api: Api, asked: dict[str, object]) -> None:
         raise ChannelBroken("X does not understand a query as a rule of its stream. Check the queries.")
 
 
-async def heard(answer: LongAnswer, cursor: Cursor) -> AsyncIterator[Page]:
-    """Pages as posts come. Raises TryLater where X ends the stream."""
+async def heard(answer: LongAnswer, cursor: Cursor, ours: frozenset[str]) -> AsyncIterator[Page]:
+    """Pages as posts come; `ours` are our accounts. Raises TryLater where X ends the stream."""
     held: list[str] = list(cursor.get("heard") or ())
-    gathered, due = Gathered(), clock.now() + timedelta(seconds=PAGE_S)
+    gathered, due = Gathered(ours), clock.now() + timedelta(seconds=PAGE_S)
     async for line in answer.lines():
         try:
             told = parsed(line)
@@ -57,5 +57,5 @@ async def heard(answer: LongAnswer, cursor: Cursor) -> AsyncIterator[Page]:
         if gathered.ids or now >= due:
             held = list(dict.fromkeys([*held, *(one.external_id for one in gathered.mentions)]))[-HEARD:]
             yield gathered.page({**cursor, "heard": held}, cost=POST_READ * len(gathered.ids))
-            gathered, due = Gathered(), now + timedelta(seconds=PAGE_S)
+            gathered, due = Gathered(ours), now + timedelta(seconds=PAGE_S)
     raise TryLater("X ended the stream.", timedelta(seconds=5))

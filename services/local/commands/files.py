@@ -115,6 +115,9 @@ def import_mentions(
     show_problems(found.problems)
     counted = ", ".join(f"{count:,} {outcome}" for outcome, count in found.outcomes.items() if count)
     tell(f"{found.read:,} read: {counted or 'nothing'}.")
+    if known:
+        for asked in known.terms.sentences():
+            tell(f"{known.title}: {asked}")
     if not is_running and not given.database_url:
         tell("They are understood as soon as webcare runs: `webcare up`.")
     raise typer.Exit(1 if found.problems and len(found.problems) == found.read else 0)

@@ -1,13 +1,15 @@
 """Has this been said before? Exact copies, near copies and reposts are linked to the first; few are set aside.
 
 Two customers with one complaint are two customers: a copy by somebody else is linked, never dismissed, unless it is a
-repost. What is dismissed is what nobody can be owed an answer for: a repost of what is known, the same post twice from
-the same author within minutes, the same article from a second feed.
+repost. So is what one writer posts at several venues: each venue may need its own answer. What is dismissed is what
+nobody can be owed an answer for: a repost of what is known, the same post twice from the same author within minutes, the
+same article from a second feed, and a feed's item that leads to a post we have from its venue.
 """
 
 import re
 import struct
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from functools import lru_cache
 from hashlib import blake2b
@@ -15,11 +17,12 @@ from typing import Any, Final
 
 from rensa import RMinHash
 
+from services.triage.same_page import BROADCAST, is_heard_again, is_own, may_be_one, page_of
 from services.triage.stage import Assessment, Briefing, Finding, LookAlike, Sketch, finder, fold, quote, stage
 
 __all__ = ["Earlier", "Sketch", "assess", "normalised", "sketch"]
 
-_VERSION = "1"
+_VERSION = "2"
 _says = finder("duplicates", _VERSION)
 
 PERMUTATIONS: Final = 64
@@ -32,8 +35,9 @@ NEAR: Final = 0.7
 SHORTEST: Final = 24
 """Normalised texts shorter than this ("thanks!", "geen internet") are too common for copies to mean anything."""
 DOUBLE_POST: Final = timedelta(minutes=10)
+CROSS_POST: Final = timedelta(hours=72)
+"""Within this time the same words at another venue are one writer's, or one story's, posted at both."""
 _COMPARED: Final = 8
-BROADCAST: Final = frozenset({"article", "video"})
 
 _SIGNATURE: Final = struct.Struct(f"<{PERMUTATIONS}I")
 _BAND_HASHES: Final = struct.Struct(f"<{BANDS}q")
@@ -41,14 +45,25 @@ _BAND_BYTES: Final = 4 * ROWS
 _BAND_AT: Final = tuple((bytes([band]), band * _BAND_BYTES) for band in range(BANDS))
 
 _NOISE = re.compile(r"https?://\S+|[^\w\s]|_")
-_HANDLE = re.compile(r"(?<!\w)@\w+")
-_PASSED_ON = re.compile(r"^\s*(?:RT|MT)\s*:?\s*@\w+\s*:?|^\s*(?:♻️|🔁)\s*@?\w*|^\s*[\"“]\s*@\w+\s*:", re.IGNORECASE)
+# With its server or domain, where the venue has them: @ann, @ann@mastodon.example, @ann.bsky.example.
+_NAME = r"@\w+(?:\.\w[\w-]*)*(?:@\w[\w.-]*)?"
+_HANDLE = re.compile(_NAME.replace("@", r"@(?<!\w@)", 1))  # beginning with what is rare, which is found at once
+_LINK = re.compile(r"https?://\S+")
+_PASSED_ON = re.compile(
+    rf"^\s*(?:RT|MT)\s*:?\s*{_NAME}\s*:?|^\s*(?:♻️|🔁)\s*(?:{_NAME}|\w*)|^\s*[\"“]\s*{_NAME}\s*:", re.IGNORECASE
+)
 _VIA = re.compile(r"\b(?:via|h/t|hat tip)\s+@(\w+)\s*(?:https?://\S+\s*)?$", re.IGNORECASE)
 
 
 def normalised(text: str) -> str:
     """The text without what copies differ in: repost marks, links, handles, punctuation, case and spacing."""
-    return " ".join(_NOISE.sub(" ", _HANDLE.sub(" ", _VIA.sub(" ", _PASSED_ON.sub(" ", fold(text[:20_000]))))).split())
+    plain = fold(text[:20_000])
+    if mark := _PASSED_ON.match(plain):
+        plain = plain[mark.end() :]
+    plain = _VIA.sub(" ", plain)
+    if "@" in plain:
+        plain = _HANDLE.sub(" ", _LINK.sub(" ", plain) if "/@" in plain else plain)
+    return " ".join(_NOISE.sub(" ", plain).split())
 
 
 @lru_cache(maxsize=4_096)
@@ -70,12 +85,15 @@ def sketch(text: str) -> Sketch:
 
 @stage(needs=("relevance",), adds=("duplicate",), version=_VERSION)
 def assess(batch: Sequence[Assessment], briefing: Briefing) -> Sequence[Assessment]:
-    """`duplicate` (value: id of the first; kind exact, near or repost) where there is one; no finding otherwise. Looks
-    at what the database handed in and at what stands earlier in the same batch."""
-    earlier = Earlier()
+    """`duplicate` (value: id of the first; kind exact, near, page or repost; cross_post where it stands at another venue
+    within 72 hours) where there is one; no finding otherwise. Looks at what the database handed in and at what stands
+    earlier in the same batch."""
+    earlier = Earlier(pages=any(a.permalink and not is_own(a.channel_type) for a in batch))
     assessed = []
     for a in batch:
-        assessed.append(_compared(a, [*a.background.look_alikes, *earlier.like(a)], _repost_mark(a, briefing)))
+        # what the database says of a mention goes before what can be told from the batch
+        likes = {like.mention_id: like for like in (*earlier.like(a), *a.background.look_alikes)}
+        assessed.append(_compared(a, list(likes.values()), _repost_mark(a, briefing)))
         earlier.add(a)
     return assessed
 
@@ -88,17 +106,21 @@ class Earlier:
     """Mentions that were seen before, found by their sketches: those of one batch, or of a file, or those on their way
     through triage that the database does not have yet."""
 
-    def __init__(self, most: int = 100_000) -> None:
-        """`most`: how many keys to remember; the oldest are forgotten."""
+    def __init__(self, most: int = 100_000, *, pages: bool = True) -> None:
+        """`most`: how many keys to remember; the oldest are forgotten. `pages`: whether links are compared too; between
+        the posts of venues themselves there is nothing to be found by them."""
         self._most = most
+        self._pages = pages
         self._by_key: dict[bytes | int | str, list[LookAlike]] = {}
 
     def add(self, a: Assessment) -> None:
         """Remember a mention."""
         made = _sketch_of(a)
-        author = a.author.external_id if a.author else None
-        like = LookAlike(a.mention_id, a.text, author, a.channel_type, a.published_at, a.permalink, a.kind, made)
-        for key in _keys(made, a):
+        author, handle = (a.author.external_id, a.author.handle) if a.author else (None, None)
+        like = LookAlike(
+            a.mention_id, a.text, author, a.channel_type, a.published_at, a.permalink, a.kind, made, handle
+        )
+        for key in (*_words(made), *self._page(a)):
             known = self._by_key.setdefault(key, [])
             if len(known) < _COMPARED:
                 known.append(like)
@@ -107,24 +129,27 @@ class Earlier:
 
     def like(self, a: Assessment) -> Iterable[LookAlike]:
         """Those that share the text, a band of its sketch or the page; the earliest few of each."""
-        made = _sketch_of(a)
-        found = {}
-        for key in _keys(made, a):
-            for like in self._by_key.get(key, ()):
-                found[like.mention_id] = like
+        found = {like.mention_id: like for key in _words(_sketch_of(a)) for like in self._by_key.get(key, ())}
+        for page in self._page(a):
+            for like in self._by_key.get(page, ()):
+                if may_be_one(a.kind, a.channel_type, like.kind, like.channel_type):
+                    found[like.mention_id] = replace(like, same_page=True)
         return found.values()
 
+    def _page(self, a: Assessment) -> tuple[str, ...]:
+        page = page_of(a.channel_type, a.kind, a.permalink) if self._pages else None
+        return (page,) if page else ()
 
-def _keys(made: Sketch, a: Assessment) -> list[bytes | int | str]:
-    page = [a.permalink] if a.permalink and a.kind in BROADCAST else []
-    return [made.exact, *made.bands, *page]
+
+def _words(made: Sketch) -> tuple[bytes | int, ...]:
+    return (made.exact, *made.bands)
 
 
 def _repost_mark(a: Assessment, briefing: Briefing) -> str | None:
     """The words that say a post passes on another's. "via @us" is how customers say where they bought, no repost."""
     if a.kind in ("message", "mail", "review"):
         return None
-    if mark := _PASSED_ON.search(a.reading.text[:200]):
+    if mark := _PASSED_ON.match(a.reading.text[:200]):
         return mark.group()
     mark = _VIA.search(a.reading.text[-200:])
     return mark.group() if mark and mark.group(1).lower() not in briefing.own_handles else None
@@ -137,24 +162,24 @@ def _compared(a: Assessment, look_alikes: Sequence[LookAlike], mark: str | None)
             return a
         return a.found(duplicate=_says(None, 0.8, f"passed on: {quote(mark)}", kind="repost", similarity=None))
     like, similarity = first
-    kind = "repost" if mark else "exact" if similarity == 1.0 else "near"
-    finding = _finding(like, similarity, kind, mark, others)
+    kind = "repost" if mark else "page" if like.same_page else "exact" if similarity == 1.0 else "near"
+    finding = _finding(a, like, similarity, kind, mark, others)
     return _set_aside(a.found(duplicate=finding), like, kind)
 
 
 def _first_of(a: Assessment, look_alikes: Sequence[LookAlike]) -> tuple[tuple[LookAlike, float] | None, int]:
-    """The most alike of the look-alikes, the earliest of several that are equally so; and how many other authors
-    wrote the same."""
+    """The post that it is heard again of; else the most alike of the look-alikes, the earliest of several that are equally
+    so. And how many other authors wrote the same."""
     mine = _sketch_of(a)
     best: tuple[LookAlike, float] | None = None
+    rank = (False, 0.0, 0.0)
     others = set()
     for like in look_alikes:
         if like.mention_id == a.mention_id:
             continue
-        same_page = bool(a.permalink) and a.permalink == like.permalink and a.kind in BROADCAST
         theirs = like.sketch or sketch(like.text)
-        if mine.exact == theirs.exact or same_page:
-            similarity = 1.0 if mine.signature or same_page or a.text == like.text else 0.0
+        if mine.exact == theirs.exact or like.same_page:
+            similarity = 1.0 if mine.signature or like.same_page or a.text == like.text else 0.0
         elif mine.signature and theirs.signature:
             equal = sum(x == y for x, y in zip(mine.signature, theirs.signature, strict=True))
             similarity = min(equal / PERMUTATIONS, 0.99)
@@ -162,23 +187,31 @@ def _first_of(a: Assessment, look_alikes: Sequence[LookAlike]) -> tuple[tuple[Lo
             similarity = 0.0
         if similarity < NEAR:
             continue
-        if not mine.signature and not _same_author(a, like) and not same_page:
+        if not mine.signature and not _same_author(a, like) and not like.same_page:
             continue
-        if not _same_author(a, like):
+        if not (like.same_page or _same_author(a, like) or _same_name(a, like)):
             others.add((like.channel_type, like.author))
-        if best is None or (similarity, -like.published_at.timestamp()) > (best[1], -best[0].published_at.timestamp()):
-            best = (like, similarity)
+        again = like.same_page and is_heard_again(a.kind, a.channel_type, like.channel_type)
+        if best is None or (again, similarity, -like.published_at.timestamp()) > rank:
+            best, rank = (like, similarity), (again, similarity, -like.published_at.timestamp())
     return best, len(others)
 
 
-def _finding(like: LookAlike, similarity: float, kind: str, mark: str | None, others: int) -> Finding:
+def _finding(a: Assessment, like: LookAlike, similarity: float, kind: str, mark: str | None, others: int) -> Finding:
+    cross_post = kind in ("exact", "near") and _is_cross_post(a, like)
     if kind == "repost":
         why = f"passes on an earlier mention: {quote(mark or '')}"
+    elif kind == "page":
+        why = "leads to the same page as an earlier mention"
     elif kind == "exact":
         why = "the same words as an earlier mention"
     else:
         why = f"{similarity:.0%} like an earlier mention"
-    return _says(str(like.mention_id), similarity, why, kind=kind, similarity=round(similarity, 3), copied_by=others)
+    said: dict[str, Any] = {"kind": kind, "similarity": round(similarity, 3), "copied_by": others}
+    if cross_post:
+        why += f" at another venue ({like.channel_type})"
+        said["cross_post"] = True
+    return _says(str(like.mention_id), similarity, why, **said)
 
 
 def _same_author(a: Assessment, like: LookAlike) -> bool:
@@ -187,13 +220,33 @@ def _same_author(a: Assessment, like: LookAlike) -> bool:
     return (a.channel_type, a.author.external_id) == (like.channel_type, like.author)
 
 
+def _is_cross_post(a: Assessment, like: LookAlike) -> bool:
+    return a.channel_type != like.channel_type and abs(a.published_at - like.published_at) <= CROSS_POST
+
+
+def _same_name(a: Assessment, like: LookAlike) -> bool:
+    """Whether it is the same writer at another venue, by the name that goes before the server or domain. Good enough not
+    to count a cross-post as copied by somebody else; never enough to take two accounts for one person."""
+    if a.author is None or not a.author.handle or not like.handle:
+        return False
+    return _is_cross_post(a, like) and _bare(a.author.handle) == _bare(like.handle)
+
+
+def _bare(handle: str) -> str:
+    return re.split(r"[.@]", fold(handle).removeprefix("@"), maxsplit=1)[0]
+
+
 def _set_aside(a: Assessment, like: LookAlike, kind: str) -> Assessment:
     if a.visibility == "private":
+        return a
+    if like.same_page and not is_heard_again(a.kind, a.channel_type, like.channel_type):
         return a
     if kind == "repost":
         return a.dismiss("a repost of a mention we have")
     if a.kind in BROADCAST and like.kind == a.kind:
         return a.dismiss("the same article again" if a.kind == "article" else "the same video again")
+    if kind == "page":
+        return a.dismiss("found again by a feed")
     if kind == "exact" and _same_author(a, like) and abs(a.published_at - like.published_at) <= DOUBLE_POST:
         return a.dismiss("posted twice within 10 minutes by the same author")
     return a

@@ -126,7 +126,8 @@ def test_webhooks_tell_what_befell_a_post(venue: DiscourseVenue) -> None:
     gone = channel.read_push(venue.tells(known, "post_destroyed"), NOON).mentions[0]
     assert (gone.external_id, gone.deleted_at, gone.text) == (str(known), NOON, "")
     back = channel.read_push(venue.tells(known, "post_recovered"), NOON).mentions[0]
-    assert (back.deleted_at, back.text) == (None, "Werkt weer")
+    assert (back.deleted_at, back.restored, back.text) == (None, True, "Werkt weer")
+    assert not any(one.restored for one in (created, edited, gone))
     assert opened(venue, queries=["iets"]).read_push(venue.tells(known, "post_destroyed"), NOON).mentions
     assert channel.read_push(venue.tells(known, "topic_created"), NOON).mentions == ()
 

@@ -1,7 +1,7 @@
 """The instagram channel against a played account: reading back by count, webhooks of both shapes, answers, moderation."""
 
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -195,3 +195,43 @@ async def test_moderation_and_the_credential(venue: InstagramVenue) -> None:
     account = await channel.account()
     assert (account.handle, account.name, account.url) == (HANDLE, "Acme BV", "https://www.instagram.com/acme/")
     assert channel.own_accounts() == {ACCOUNT, HANDLE}
+
+
+@pytest.mark.parametrize("comment", ["17999", None])
+async def test_the_words_of_a_mention_are_asked_for(venue: InstagramVenue, comment: str | None) -> None:
+    channel = opened(venue)
+    page = channel.read_push(venue.tells_named("18999", comment), NOON)
+    (came,) = page.mentions
+    assert page.incomplete == (came.external_id,) == (comment or "18999",)
+    assert came.addressed_to_us is True
+    with pytest.raises(SkipThis, match="does not exist"):
+        await channel.complete(came)
+    assert await channel.complete(came.model_copy(update={"external_id": "1){id}"})) is None
+    link = "https://www.instagram.com/p/abc/"
+    told = {"id": came.external_id, "timestamp": "2026-11-20T08:00:00+0000", "username": "mila.foto", "like_count": 3}
+    venue.elsewhere[came.external_id] = (
+        {**told, "text": "@acme is stuk", "media": {"id": "18999", "permalink": link}}
+        if comment
+        else {**told, "caption": "@acme is stuk", "permalink": link, "media_type": "IMAGE"}
+    )
+    whole = await channel.complete(came)
+    assert whole is not None
+    assert (whole.external_id, whole.text, whole.title, whole.permalink) == (
+        came.external_id,
+        "@acme is stuk",
+        None,
+        link,
+    )
+    assert (whole.kind, whole.thread_id, whole.raw) == (came.kind, "18999", came.raw)
+    assert whole.published_at == datetime(2026, 11, 20, 8, tzinfo=UTC)
+    assert whole.author is not None
+    assert whole.author.handle == "mila.foto"
+    assert whole.digest() != came.digest()
+    await channel.reply_publicly(
+        reply(whole.external_id, thread_id=whole.thread_id, raw=whole.raw, kind=str(whole.kind.value))
+    )
+    assert [(one["media_id"], one.get("comment_id")) for one in venue.named] == [("18999", comment)]
+    nothings: list[dict[str, Any]] = [{"id": "1"}, {"id": None, "timestamp": "never", "text": []}, {}]
+    for nothing in nothings:
+        venue.elsewhere[came.external_id] = nothing
+        assert await channel.complete(came) is None

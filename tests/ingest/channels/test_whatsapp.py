@@ -1,5 +1,7 @@
 """The whatsapp channel against a played number: webhooks, statuses, answers that quote, and the window of 24 hours."""
 
+from datetime import UTC, datetime
+
 import httpx
 import pytest
 
@@ -49,7 +51,7 @@ def test_messages_of_our_number_come_in_once_in_their_order(venue: WhatsappVenue
     assert channel.read_push(venue.tells(late, number="1"), NOON).mentions == ()
 
 
-def test_a_failed_delivery_is_told_with_its_reason(venue: WhatsappVenue) -> None:
+def test_what_became_of_our_messages_is_told_as_receipts(venue: WhatsappVenue) -> None:
     told = [
         {
             "id": "wamid.1",
@@ -63,10 +65,21 @@ def test_a_failed_delivery_is_told_with_its_reason(venue: WhatsappVenue) -> None
     told[3]["errors"] = [{"code": 131026, "title": "Message undeliverable"}]  # type: ignore[assignment]
     page = opened(venue).read_push(venue.tells(statuses=told), NOON)
     assert page.mentions == ()
-    assert [one.reason for one in page.skipped] == [
-        "WhatsApp did not deliver our message (reply token-9): Message undeliverable (code 131026)."
+    assert [(one.outcome, one.token, one.external_id) for one in page.receipts] == [
+        (outcome, "token-9", "wamid.1") for outcome in ("sent", "delivered", "read", "failed")
     ]
-    assert page.drift == ()
+    assert [one.reason for one in page.receipts] == [
+        "", "", "", "WhatsApp did not deliver it: Message undeliverable (code 131026)."
+    ]  # fmt: skip
+    assert {one.at for one in page.receipts} == {datetime.fromtimestamp(1795168800, UTC)}
+    assert (page.skipped, page.drift) == ((), ())
+
+
+@pytest.mark.parametrize("status", [{}, {"id": 7, "status": "teleported"}, {"status": "sent", "timestamp": "x" * 50}])
+def test_a_receipt_that_cannot_be_read_is_drift(venue: WhatsappVenue, status: dict[str, object]) -> None:
+    page = opened(venue).read_push(venue.tells(statuses=[status]), NOON)
+    assert (page.receipts, page.mentions) == ((), ())
+    assert "status.status" in page.drift
 
 
 def test_a_new_kind_of_message_is_drift_and_still_somebody_who_wrote(venue: WhatsappVenue) -> None:

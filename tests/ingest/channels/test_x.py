@@ -380,3 +380,30 @@ def test_an_id_holds_its_moment(now: Now) -> None:
     assert time_of(id_at(now.at)) == now.at
     assert time_of("20") is None
     assert time_of("x") is None
+
+
+async def test_who_quotes_or_names_our_account_speaks_to_us(now: Now) -> None:
+    venue = X()
+    mine = venue.post("acmetel: wij zijn er weer", by=US)
+
+    def quoting(whose: str, quoted: str) -> str:
+        link = {"url": "https://t.co/q", "expanded_url": f"https://twitter.com/{whose}/status/{quoted}"}
+        about: dict[str, Any] = {
+            "referenced_tweets": [{"type": "quoted", "id": quoted}],
+            "entities": {"mentions": [], "urls": [link]},
+        }
+        return venue.post(f"acmetel, echt? {quoted[-3:]}{whose} https://t.co/q", **about)
+
+    ours, others, elsewhere = quoting("AcmeTel", mine), quoting("other", mine), quoting("AcmeTel", "77")
+    linked = venue.post("acmetel https://t.co/q", entities={"mentions": [], "urls": [
+        {"url": "https://t.co/q", "expanded_url": f"https://x.com/AcmeTel/status/{mine}"}]})  # fmt: skip
+    told = (await read_on(opened(venue, handle="@AcmeTel", queries=["acmetel"]))).pages[0].mentions
+    addressed = {one.external_id: one.addressed_to_us for one in told}
+    assert (addressed[ours], addressed[others], addressed[linked]) == (True, None, None)
+    assert addressed[elsewhere] is True, "it says that it quotes 77, and its link leads to our 77"
+    named = venue.post("hé @acmetel")
+    timeline = await read_on(opened(venue, user_id=US))
+    assert [one.addressed_to_us for page in timeline.pages for one in page.mentions] == [True]
+    for kind, told_to_us in (("post.quote.create", True), ("post.mention.create", True), ("post.reply.create", None)):
+        body = json.dumps({"data": {"event_type": kind, "event_uuid": "1", "payload": venue.posts[named]}}).encode()
+        assert Channel.read_payload(body, now.at).mentions[0].addressed_to_us is told_to_us
