@@ -2,16 +2,17 @@
 
 import os
 import shutil
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.interop.programs import CannotStart, free_port, from_apt, listens, once_running, said_by, until_true
+from tests.interop import processes
+from tests.interop.programs import CannotInstall, Failed, free_port, from_apt, listens, said_by, until_true
 
 BIN = Path("/usr/lib/news/bin")
 ETC = Path("/etc/news")
+RUN = Path("/run/news")
 
 
 @dataclass(frozen=True)
@@ -23,55 +24,60 @@ class RunningInn:
 
     def cancel(self, message_id: str) -> None:
         """Takes an article away, as its news master does."""
-        with once_running():
-            as_news(f"{BIN}/ctlinnd cancel '<{message_id}>'")
+        as_news(f"{BIN}/ctlinnd cancel '<{message_id}>'")
 
 
 def as_news(command: str) -> str:
-    """Runs a command as the user that INN runs as."""
+    """Runs a command as the user that INN runs as. Raises Failed."""
     return said_by("su", "-s", "/bin/sh", "news", "-c", command, what="INN")
+
+
+def install_inn() -> None:
+    """Raises CannotInstall or Failed."""
+    if os.geteuid() != 0:
+        raise CannotInstall("INN is configured under /etc/news, which only root may.")
+    history = Path("/var/lib/news/history")
+    try:
+        from_apt("innd", "inn2", has=lambda: (BIN / "innd").exists() and history.exists())
+    except Failed:
+        # its installation ends in an error where the machine has no domain; with a configuration it goes on
+        if not (BIN / "innd").exists():
+            raise
+        _configure(free_port())
+        quiet = {"DEBIAN_FRONTEND": "noninteractive"}
+        said_by("dpkg", "--configure", "inn2", what="configuring INN", timeout_s=120, env=quiet)
+    if _number().isdigit() and processes.of_session(int(_number())):
+        raise CannotInstall("A news server of this machine is running already, and there is one configuration only.")
 
 
 @contextmanager
 def inn_server() -> Iterator[RunningInn]:
-    """The server, configured and started; its configuration is put back at the end. Raises CannotStart."""
-    if os.geteuid() != 0:
-        raise CannotStart("INN is configured under /etc/news, which only root may.")
-    _installed()
-    if Path("/run/news/innd.pid").exists() and listens(119):
-        raise CannotStart("A news server of this machine is running already.")
+    """The server, configured and started; its configuration is put back at the end."""
     port, group = free_port(), "acme.support"
+    (RUN / "innd.pid").unlink(missing_ok=True)
     kept = {name: (ETC / name).read_text() for name in ("inn.conf", "readers.conf") if (ETC / name).exists()}
     try:
         _configure(port)
-        Path("/run/news").mkdir(exist_ok=True)
-        shutil.chown("/run/news", "news", "news")
+        RUN.mkdir(exist_ok=True)
+        shutil.chown(RUN, "news", "news")
         as_news(str(BIN / "innd"))
-        until_true(lambda: listens(port), "INN")
-        with suppress(CannotStart):  # there from a former run
+        until_true(lambda: listens(port) and _number().isdigit(), "INN", 60)
+        processes.watch(int(_number()))
+        with suppress(Failed):  # there from a former run
             as_news(f"{BIN}/ctlinnd newgroup {group} y test")
         yield RunningInn(port, group)
     finally:
-        with suppress(CannotStart):
+        with suppress(Failed):
             as_news(f"{BIN}/ctlinnd throttle ending")
             as_news(f"{BIN}/ctlinnd shutdown ending")
         for name, text in kept.items():
             (ETC / name).write_text(text)
 
 
-def _installed() -> None:
-    if (BIN / "innd").exists() and not Path("/var/lib/dpkg/info/inn2.postinst").exists():
-        return
-    try:
-        from_apt("innd", "inn2", has=lambda: (BIN / "innd").exists() and Path("/var/lib/news/active").exists())
-    except CannotStart:
-        # its installation ends in an error where the machine has no domain; with a configuration it goes on
-        if not (BIN / "innd").exists():
-            raise
-        _configure(free_port())
-        subprocess.run(
-            ["dpkg", "--configure", "inn2"], capture_output=True, check=False, env={**os.environ, "RUNLEVEL": "1"}
-        )
+def _number() -> str:
+    """The process that INN says it is; empty before it says so."""
+    file = RUN / "innd.pid"
+    return file.read_text().strip() if file.exists() else ""
 
 
 def _configure(port: int) -> None:

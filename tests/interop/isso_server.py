@@ -7,9 +7,7 @@ from pathlib import Path
 
 import httpx
 
-from tests.interop.programs import free_port, python_with, running
-
-VERSION = "0.14.0"
+from tests.interop.programs import free_port, listens, python_with, running
 
 
 @dataclass(frozen=True)
@@ -40,10 +38,15 @@ class RunningIsso:
         return answer
 
 
+def install_isso() -> Path:
+    """The interpreter that has Isso. Raises Failed."""
+    return python_with("isso")
+
+
 @contextmanager
 def isso_server(folder: Path, *, moderated: bool = False, ratelimit: int | None = None) -> Iterator[RunningIsso]:
-    """A new server with an empty database. Raises CannotStart."""
-    python = python_with("isso", f"isso=={VERSION}", "setuptools<81")
+    """A new server with an empty database."""
+    python = install_isso()
     port, site = free_port(), "http://127.0.0.1:8090"
     folder.mkdir(parents=True, exist_ok=True)
     guard = (
@@ -55,7 +58,6 @@ def isso_server(folder: Path, *, moderated: bool = False, ratelimit: int | None 
         f"[general]\ndbpath = {folder}/comments.db\nhost = {site}/\nlatest-enabled = true\nmax-age = 15m\n"
         f"[moderation]\nenabled = {'true' if moderated else 'false'}\n[server]\nlisten = http://127.0.0.1:{port}\n[guard]\n{guard}\n"
     )
-    with running(
-        [python.with_name("isso"), "-c", folder / "isso.conf", "run"], folder / "isso.log", port=port, cwd=folder
-    ):
+    command: list[str | Path] = [python.with_name("isso"), "-c", folder / "isso.conf", "run"]
+    with running(command, folder / "isso.log", ready=lambda: listens(port), cwd=folder):
         yield RunningIsso(f"http://127.0.0.1:{port}", site)

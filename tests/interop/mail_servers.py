@@ -14,7 +14,8 @@ from email import message_from_bytes
 from email.message import Message
 from pathlib import Path
 
-from tests.interop.programs import CannotStart, free_port, from_apt, listens, running, said_by, until_true
+from tests.interop import processes
+from tests.interop.programs import CannotInstall, Failed, free_port, from_apt, listens, running, said_by, until_true
 
 PASSWORD = "carepw"
 USER = "webcare-interop"
@@ -50,20 +51,18 @@ class RunningMail:
         return [message_from_bytes(one.read_bytes()) for one in sorted(found, key=lambda one: one.stat().st_mtime_ns)]
 
 
-@contextmanager
-def mail_servers(folder: Path) -> Iterator[RunningMail]:
-    """New servers with empty mailboxes. Raises CannotStart."""
+def install_mail() -> None:
+    """Raises CannotInstall or Failed."""
     if os.geteuid() != 0:
-        raise CannotStart("Postfix is started by root only.")
+        raise CannotInstall("Postfix is started by root only.")
     from_apt("dovecot", "dovecot-imapd")
     from_apt("postfix", "postfix")
+
+
+@contextmanager
+def mail_servers(folder: Path) -> Iterator[RunningMail]:
+    """New servers with empty mailboxes, in a folder that other users may enter."""
     user = _user()
-    folder.chmod(0o755)
-    for parent in folder.parents:
-        if not parent.stat().st_mode & 0o001:
-            raise CannotStart(
-                f"{parent} may not be entered by other users, so mail cannot be kept below it. Use --basetemp."
-            )
     mails = folder / "mail"
     for box in ("care", "klant"):
         (mails / box).mkdir(parents=True)
@@ -114,7 +113,7 @@ service imap-login {{
 }}
 """
     )
-    with running(["dovecot", "-F", "-c", config], folder / "dovecot.out", port=port):
+    with running(["dovecot", "-F", "-c", config], folder / "dovecot.out", ready=lambda: listens(port)):
         yield
 
 
@@ -155,8 +154,10 @@ alias_maps =
     (config / "master.cf").write_text("\n".join(lines) + "\n")
     said_by("postfix", "-c", config, "start", what="starting Postfix")
     try:
-        until_true(lambda: listens(port), "Postfix")
+        number = queue / "pid" / "master.pid"
+        until_true(lambda: listens(port) and number.exists() and bool(number.read_text().strip()), "Postfix", 60)
+        processes.watch(int(number.read_text()))
         yield
     finally:
-        with suppress(CannotStart):
+        with suppress(Failed):
             said_by("postfix", "-c", config, "stop", what="stopping Postfix")

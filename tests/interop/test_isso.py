@@ -3,7 +3,6 @@
 Set WEBCARE_INTEROP=1 to run it; Isso is installed with pip into WEBCARE_INTEROP_DIR.
 """
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,26 +12,20 @@ from services.ingest.channel import OutgoingReply, TryLater
 from services.ingest.channels.isso import Isso
 from shared.kit import clock
 from shared.kit.http import HttpClient
-from tests.interop.isso_server import RunningIsso, isso_server
-from tests.interop.programs import MARKS, or_skipped
+from tests.interop.isso_server import RunningIsso, install_isso, isso_server
+from tests.interop.programs import MARKS, installing
 from tests.venues import read_on
 
 pytestmark = MARKS
+installed = installing(install_isso)
 
 
 def channel(server: RunningIsso, http: HttpClient) -> Isso:
     return Isso({"url": server.url, "site": "https://site.example", "author": "Acme Care"}, {}, http)
 
 
-@pytest.fixture
-async def http() -> AsyncIterator[HttpClient]:
-    client = HttpClient(["127.0.0.0/8"])
-    yield client
-    await client.close()
-
-
 async def test_in_and_out(tmp_path: Path, http: HttpClient) -> None:
-    with or_skipped(), isso_server(tmp_path) as server:
+    with isso_server(tmp_path) as server:
         isso = channel(server, http)
         first = server.comment("Hier is *al een uur* storing 😡", author="Jan")
         below = server.comment("Hier ook", author="سميرة", parent=first.json()["id"])
@@ -69,7 +62,7 @@ async def test_in_and_out(tmp_path: Path, http: HttpClient) -> None:
 
 
 async def test_a_guard_that_asks_us_to_wait(tmp_path: Path, http: HttpClient) -> None:
-    with or_skipped(), isso_server(tmp_path, ratelimit=2) as server:
+    with isso_server(tmp_path, ratelimit=2) as server:
         isso = channel(server, http)
         number = server.comment("kapot").json()["id"]
         await isso.reply_publicly(OutgoingReply("Eerste antwoord", "t1", str(number), "/nieuws/storing"))
@@ -78,7 +71,7 @@ async def test_a_guard_that_asks_us_to_wait(tmp_path: Path, http: HttpClient) ->
 
 
 async def test_a_server_that_holds_comments_back(tmp_path: Path, http: HttpClient) -> None:
-    with or_skipped(), isso_server(tmp_path, moderated=True) as server:
+    with isso_server(tmp_path, moderated=True) as server:
         isso = channel(server, http)
         number = server.comment("wacht op goedkeuring").json()["id"]
         assert (await read_on(isso)).ids == []

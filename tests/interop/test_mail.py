@@ -4,9 +4,6 @@ Set WEBCARE_INTEROP=1 to run it, as root on Debian: both are installed with apt.
 """
 
 import asyncio
-import shutil
-import tempfile
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -17,20 +14,13 @@ import pytest
 from services.ingest.channel import AskForNewCredential, HttpClient, OutgoingReply, SkipThis
 from services.ingest.channels.mail import MailChannel
 from shared.kit import clock
-from tests.interop.mail_servers import PASSWORD, RunningMail, mail_servers
-from tests.interop.programs import MARKS, or_skipped, until_true
+from tests.interop.mail_servers import PASSWORD, RunningMail, install_mail, mail_servers
+from tests.interop.programs import MARKS, installing, until_true
 from tests.venues import read_on
 from tests.venues.mail import a_mail
 
 pytestmark = MARKS
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    """A folder that other users may enter, as pytest's own may not be."""
-    made = Path(tempfile.mkdtemp(prefix="webcare-mail-", dir="/var/tmp"))
-    yield made
-    shutil.rmtree(made, ignore_errors=True)
+installed = installing(install_mail)
 
 
 def channel(server: RunningMail, password: str = PASSWORD, **more: Any) -> MailChannel:
@@ -43,7 +33,7 @@ def channel(server: RunningMail, password: str = PASSWORD, **more: Any) -> MailC
 
 
 async def test_in_and_out(folder: Path) -> None:
-    with or_skipped(), mail_servers(folder) as server:
+    with mail_servers(folder) as server:
         mail = channel(server)
         stream = mail.stream(None)
         assert (await anext(stream)).mentions == ()
@@ -87,7 +77,7 @@ async def test_in_and_out(folder: Path) -> None:
 
 
 async def test_a_real_bounce_comes_in_as_an_answer(folder: Path) -> None:
-    with or_skipped(), mail_servers(folder) as server:
+    with mail_servers(folder) as server:
         mail = channel(server)
         key = f"{uuid4()}@klant.test"
         reply = OutgoingReply("Wij kijken het na", str(uuid4()), key, key, "klant@elders.test", title="Router")
@@ -100,7 +90,7 @@ async def test_a_real_bounce_comes_in_as_an_answer(folder: Path) -> None:
 
 
 async def test_what_they_refuse(folder: Path) -> None:
-    with or_skipped(), mail_servers(folder) as server:
+    with mail_servers(folder) as server:
         with pytest.raises(AskForNewCredential):
             await channel(server, "wrong").page(None)
         unknown = OutgoingReply("Hallo", str(uuid4()), "x@y.test", None, "nobody@example.test", title="Router")

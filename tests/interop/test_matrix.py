@@ -4,7 +4,6 @@ Set WEBCARE_INTEROP=1 to run it; Synapse is installed with pip into WEBCARE_INTE
 """
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -12,22 +11,16 @@ import pytest
 from services.ingest.channel import AskForNewCredential, OutgoingReply, Post
 from services.ingest.channels.matrix import Matrix
 from shared.kit.http import HttpClient
-from tests.interop.programs import MARKS, or_skipped
-from tests.interop.synapse_server import synapse_server
+from tests.interop.programs import MARKS, installing
+from tests.interop.synapse_server import install_synapse, synapse_server
 from tests.venues import read_on
 
 pytestmark = MARKS
-
-
-@pytest.fixture
-async def http() -> AsyncIterator[HttpClient]:
-    client = HttpClient(["127.0.0.0/8"])
-    yield client
-    await client.close()
+installed = installing(install_synapse)
 
 
 async def test_in_and_out(tmp_path: Path, http: HttpClient) -> None:
-    with or_skipped(), synapse_server(tmp_path) as server:
+    with synapse_server(tmp_path) as server:
         us, ours = server.register("care")
         customer, theirs = server.register("klant")
         _, forger = server.register("vals")

@@ -11,12 +11,13 @@ from services.ingest.channel import HttpClient, OutgoingReply
 from services.ingest.channels.nntp import NewsServer
 from services.ingest.networks.nntp_client import open_nntp
 from shared.kit import clock
-from tests.interop.inn_server import RunningInn, inn_server
-from tests.interop.programs import MARKS, or_skipped
+from tests.interop.inn_server import RunningInn, inn_server, install_inn
+from tests.interop.programs import MARKS, installing
 from tests.venues import read_on
 from tests.venues.nntp import an_article
 
 pytestmark = MARKS
+installed = installing(install_inn)
 
 
 async def _post(server: RunningInn, article: bytes) -> None:
@@ -27,7 +28,7 @@ async def _post(server: RunningInn, article: bytes) -> None:
 
 
 async def test_in_and_out() -> None:
-    with or_skipped(), inn_server() as server:
+    with inn_server() as server:
         settings = {
             "host": "127.0.0.1", "port": server.port, "security": "none", "groups": [server.group], "address": "care@example.test",
             "name": "Acme Care",

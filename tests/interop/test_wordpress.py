@@ -3,9 +3,6 @@
 Set WEBCARE_INTEROP=1 to run it, as root on Debian: WordPress, MariaDB and PHP are installed with apt.
 """
 
-import shutil
-import tempfile
-from collections.abc import AsyncIterator, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,26 +13,12 @@ from services.ingest.channel import AskForNewCredential, OutgoingReply, Post, Sk
 from services.ingest.channels.wordpress import RECHECK_EVERY, Wordpress
 from shared.kit import clock
 from shared.kit.http import HttpClient
-from tests.interop.programs import MARKS, or_skipped
-from tests.interop.wordpress_site import ADMIN, RunningWordpress, wordpress_site
+from tests.interop.programs import MARKS, installing
+from tests.interop.wordpress_site import ADMIN, RunningWordpress, install_wordpress, wordpress_site
 from tests.venues import read_on
 
 pytestmark = MARKS
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    """A folder that other users may enter, as pytest's own may not be."""
-    made = Path(tempfile.mkdtemp(prefix="webcare-wp-", dir="/var/tmp"))
-    yield made
-    shutil.rmtree(made, ignore_errors=True)
-
-
-@pytest.fixture
-async def http() -> AsyncIterator[HttpClient]:
-    client = HttpClient(["127.0.0.0/8"])
-    yield client
-    await client.close()
+installed = installing(install_wordpress)
 
 
 def channel(site: RunningWordpress, http: HttpClient, *, signed: bool = True, **more: Any) -> Wordpress:
@@ -49,7 +32,7 @@ def later(monkeypatch: pytest.MonkeyPatch, by: timedelta) -> None:
 
 
 async def test_in_and_out(folder: Path, http: HttpClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    with or_skipped(), wordpress_site(folder) as site:
+    with wordpress_site(folder) as site:
         wordpress, stranger = channel(site, http), channel(site, http, signed=False)
         before = await read_on(wordpress)  # WordPress comes with a comment of its own
         site.comment("Mijn router 'valt' uit... <b>elk</b> uur & 's nachts", author="Jan")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import httpx
 
-from tests.interop.programs import CannotStart, free_port, from_apt, listens, once_running, running, said_by, until_true
+from tests.interop.programs import CannotInstall, Failed, free_port, from_apt, listens, running, said_by
 
 CODE = Path("/usr/share/wordpress")
 CONFIG = Path("/etc/wordpress/config-127.0.0.1.php")
@@ -40,8 +40,7 @@ class RunningWordpress:
 
     def run(self, php: str) -> str:
         """Runs PHP inside WordPress, as its own screens do."""
-        with once_running():
-            return run_php(self.folder, php)
+        return run_php(self.folder, php)
 
 
 def run_php(folder: Path, php: str) -> str:
@@ -52,14 +51,18 @@ def run_php(folder: Path, php: str) -> str:
     return said_by("php", script, what="PHP").strip()
 
 
-@contextmanager
-def wordpress_site(folder: Path) -> Iterator[RunningWordpress]:
-    """A new site with one article, that takes comments at once. Raises CannotStart."""
+def install_wordpress() -> None:
+    """Raises CannotInstall or Failed."""
     if os.geteuid() != 0:
-        raise CannotStart("WordPress of Debian is configured under /etc/wordpress, which only root may.")
+        raise CannotInstall("WordPress of Debian is configured under /etc/wordpress, which only root may.")
     from_apt("php", "php-cli", "php-mysql", "php-xml", "php-mbstring", "php-curl", "php-gd")
     from_apt("mariadbd", "mariadb-server")
     from_apt("wordpress", "wordpress", has=(CODE / "wp-load.php").exists)
+
+
+@contextmanager
+def wordpress_site(folder: Path) -> Iterator[RunningWordpress]:
+    """A new site with one article, that takes comments at once, in a folder that other users may enter."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     before = CONFIG.read_text() if CONFIG.exists() else None
@@ -73,7 +76,8 @@ def wordpress_site(folder: Path) -> Iterator[RunningWordpress]:
         )
         try:
             command: list[str | Path] = ["php", "-d", "sendmail_path=/bin/true", "-S", f"127.0.0.1:{port}", "-t", CODE]
-            with running(command, folder / "php.log", port=port, env={"PHP_CLI_SERVER_WORKERS": "4"}):
+            workers = {"PHP_CLI_SERVER_WORKERS": "4"}
+            with running(command, folder / "php.log", ready=lambda: listens(port), env=workers):
                 yield RunningWordpress(url, _installed(url, folder), folder)
         finally:
             if before is None:
@@ -85,13 +89,12 @@ def wordpress_site(folder: Path) -> Iterator[RunningWordpress]:
 @contextmanager
 def _database(folder: Path) -> Iterator[Path]:
     data, socket = folder / "mysql", folder / "mysql.sock"
-    folder.chmod(0o755)
     data.mkdir()
     shutil.chown(data, "mysql", "mysql")
     said_by(
         "mariadb-install-db", "--no-defaults", "--user=mysql", f"--datadir={data}", "--skip-test-db",
         "--auth-root-authentication-method=normal",
-        what="making a database",
+        what="making a database", timeout_s=120,
     )  # fmt: skip
     shutil.chown(folder, "mysql", "mysql")
     command = [
@@ -109,10 +112,9 @@ def _installed(url: str, folder: Path) -> str:
         "weblog_title": "Loop Blog", "user_name": ADMIN, "admin_password": "adminpass123", "admin_password2": "adminpass123",
         "pw_weak": "on", "admin_email": "a@example.test", "blog_public": "0", "language": "",
     }  # fmt: skip
-    until_true(lambda: listens(int(url.rpartition(":")[2])), "PHP")
     answer = httpx.post(f"{url}/wp-admin/install.php?step=2", data=told, timeout=120)
     if answer.status_code != 200:
-        raise CannotStart(f"WordPress is not installed: {answer.status_code} {answer.text[:300]}")
+        raise Failed(f"WordPress is not installed: {answer.status_code} {answer.text[:300]}")
     return run_php(
         folder,
         "list($pw, $item) = WP_Application_Passwords::create_new_application_password(1, ['name' => 'webcare']); echo $pw;\n"

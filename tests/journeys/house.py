@@ -11,6 +11,7 @@ from uuid import UUID
 
 import httpx
 import orjson
+from starlette.types import ASGIApp
 
 from services.api import app as api_app
 from services.api import worker as api_worker
@@ -32,6 +33,8 @@ class House:
     ingest: httpx.AsyncClient
     workspace_id: UUID
     key: str
+    slug: str = ""
+    ingest_app: ASGIApp | None = None
 
     async def call(self, method: str, path: str, body: Any = None, *, key: str | None = None) -> httpx.Response:
         """Calls the api."""
@@ -102,8 +105,8 @@ async def a_house(settings: Settings, *, sectors: Sequence[str]) -> AsyncIterato
     stop = asyncio.Event()
     async with AsyncExitStack() as stack:
         doors = {}
-        api = api_app.create_app(chosen)
-        for name, app in (("ingest", ingest_app.create_app(chosen)), ("api", api)):
+        api, ingest = api_app.create_app(chosen), ingest_app.create_app(chosen)
+        for name, app in (("ingest", ingest), ("api", api)):
             await stack.enter_async_context(app.router.lifespan_context(app))
             transport = httpx.ASGITransport(app, raise_app_exceptions=False)
             client = httpx.AsyncClient(transport=transport, base_url=f"http://{name}.test", timeout=60)
@@ -117,7 +120,7 @@ async def a_house(settings: Settings, *, sectors: Sequence[str]) -> AsyncIterato
             for worker in (ingest_worker, triage_worker, api_worker)
         ]
         try:
-            yield House(chosen, doors["api"], doors["ingest"], workspace_id, key)
+            yield House(chosen, doors["api"], doors["ingest"], workspace_id, key, slug, ingest)
         finally:
             stop.set()
             async with asyncio.timeout(30):

@@ -1,4 +1,13 @@
 // The network's own servers on loopback: PLC, PDS, app view, moderation; two accounts. Says READY and where they are, in one line.
+import net from 'node:net'
+
+// dev-env names ports only, and a port alone is open to every network of the machine
+const listen = net.Server.prototype.listen
+net.Server.prototype.listen = function (where, ...rest) {
+  if (where !== null && typeof where === 'object') return listen.call(this, where.path ? where : { ...where, host: '127.0.0.1' }, ...rest)
+  return listen.call(this, { port: Number(where ?? 0), host: '127.0.0.1' }, rest.findLast((one) => typeof one === 'function'))
+}
+
 const { TestNetwork } = await import('@atproto/dev-env')
 const [plc, pds, bsky, ozone] = process.argv.slice(2).map(Number)
 const network = await TestNetwork.create({
