@@ -21,6 +21,7 @@ from services.ingest.exchanged import (
 )
 from services.ingest.incoming_mention import IncomingMention
 from shared.models.display_rules import DisplayRules
+from shared.rules.wanted import Wanted
 
 
 @runtime_checkable
@@ -49,6 +50,16 @@ class ChoosesToStream(Protocol):
 
     def streaming(self) -> bool:
         """Whether it is streamed as it is set; where not, it is paged."""
+        ...
+
+
+@runtime_checkable
+class ListensFor(Protocol):
+    """Its network tells everything, and the choice is ours. The runner says before it streams what the workspace listens for, and
+    again whenever a person changed it; what is not wanted is counted (`Page.filtered`) and not stored."""
+
+    def listen_for(self, wanted: Wanted) -> None:
+        """From now on keeps what is wanted, beside what its own settings ask for."""
         ...
 
 
@@ -140,6 +151,22 @@ class AnswersHooks(Protocol):
 
     def answer_hook(self, push: Push, at: datetime) -> HookAnswer | None:
         """The answer to a question; None where the push is a delivery. Raises NotGenuine where it is not for us."""
+        ...
+
+
+@runtime_checkable
+class SharesHook(Protocol):
+    """Its network knows one address for several of our accounts, so that a delivery to it may be for other channels too."""
+
+    hook_of: ClassVar[str]
+    """What such deliveries are about. Channels that name the same, of whatever type, may share an address."""
+
+    def watches(self) -> str:
+        """The account of which this channel takes in."""
+        ...
+
+    def told_of(self, push: Push) -> frozenset[str]:
+        """The accounts that a delivery tells of. Pure."""
         ...
 
 

@@ -12,6 +12,7 @@ from starlette.routing import Route
 
 import migrations
 from services.ingest.opening import Opener
+from services.ingest.pacing import Pacer
 from services.ingest.receiver import Receiver
 from services.ingest.worker import folder_of, publish_types
 from shared.kit.database import Database
@@ -36,8 +37,9 @@ def create_app(settings: Settings) -> FastAPI:
         nudger = Nudger(settings)
         nudger.attach(database)
         http = HttpClient(settings.allowed_networks)
+        pacer = Pacer.of(settings)
         opener = Opener(
-            Vault(settings.secret_key.get_secret_value()), http, folder_of(settings), hooks_url=settings.hooks_url
+            Vault(settings.secret_key.get_secret_value()), http, folder_of(settings), pacer, settings.hooks_url
         )
         await publish_types(database)
         app.state.database = database
@@ -47,6 +49,7 @@ def create_app(settings: Settings) -> FastAPI:
         finally:
             app.state.database = None
             await nudger.close()
+            await pacer.close()
             await http.close()
             await database.close()
 

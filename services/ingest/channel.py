@@ -20,6 +20,7 @@ from services.ingest.abilities import (
     HasDisplayRules,
     Hides,
     KnowsItself,
+    ListensFor,
     Paced,
     PagesByCursor,
     ReachesBack,
@@ -28,6 +29,7 @@ from services.ingest.abilities import (
     RepliesPrivately,
     RepliesPublicly,
     Reports,
+    SharesHook,
     Streams,
 )
 from services.ingest.channel_errors import (
@@ -106,6 +108,7 @@ __all__ = [
     "IncomingMention",
     "KnowsItself",
     "Length",
+    "ListensFor",
     "NotGenuine",
     "OutcomeUnknown",
     "OutgoingReply",
@@ -126,6 +129,7 @@ __all__ = [
     "ReplyWay",
     "Reports",
     "Sent",
+    "SharesHook",
     "SkipThis",
     "Skipped",
     "Streams",

@@ -72,7 +72,8 @@ class Page:
     something may be missing. `gone_accounts`: external ids of authors whom the network has no more, so that what they wrote
     is taken away. `drift`: fields in which the payload departs from what is documented, each once, as `dotted.name`.
     `receipts`: what became of answers of ours. `incomplete`: external ids of the mentions here of which only ids came, whose
-    words have to be asked for (`Completes`).
+    words have to be asked for (`Completes`). `filtered`: how many more were told, and turned away because nobody listens for what
+    they say.
     """
 
     mentions: Sequence[IncomingMention] = ()
@@ -87,6 +88,7 @@ class Page:
     drift: Sequence[str] = ()
     receipts: Sequence[Receipt] = ()
     incomplete: Sequence[str] = ()
+    filtered: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +115,8 @@ class OutgoingReply:
     """An answer on its way out. `token` is the same at each try of one reply and different for each reply.
 
     `in_reply_to` and `thread_id` are the network's ids of the mention; `author_*` of who wrote it. `kind`, `title`,
-    `permalink` and `raw` (the payload as it came, where it was kept) are the mention's.
+    `permalink` and `raw` (the payload as it came, where it was kept) are the mention's. `last_inbound_at`: when the customer last
+    wrote in the conversation, from which windows run.
     """
 
     text: str
@@ -126,6 +129,7 @@ class OutgoingReply:
     title: str | None = None
     permalink: str | None = None
     raw: bytes | None = None
+    last_inbound_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

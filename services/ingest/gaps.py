@@ -6,14 +6,14 @@ What was known already is known again to intake, so that a gap costs no doubles.
 from datetime import datetime, timedelta
 
 from services.ingest import pages
-from services.ingest.channel import Backfills, BudgetSpent, ChannelBroken, ChannelError, Page, TryLater
+from services.ingest.channel import Backfills, BudgetSpent, ChannelBroken, ChannelError, Gap, Page, TryLater
 from services.ingest.channel import Channel as Network
 from services.ingest.intake import BULK
 from services.ingest.opening import Opener
 from services.ingest.spending import within_budget
 from shared import outbox
-from shared.kit import clock, logging
-from shared.kit.database import Database
+from shared.kit import clock, ids, logging
+from shared.kit.database import Database, WriteSession
 from shared.models import facts
 from shared.models.channel import Channel, ChannelGap
 from shared.store import channel as channels
@@ -89,6 +89,8 @@ class Filler:
             gap.failures, gap.error = 0, None
             if asked != (gap.since, gap.until):  # it grew while we asked, and is read from its beginning
                 return True
+            if page.gaps and not await self._leave(session, gap, max(page.gaps, key=lambda lost: lost.until)):
+                return False
             gap.cursor = dict(page.cursor)
             if not page.has_more:
                 _close(gap)
@@ -99,6 +101,29 @@ class Filler:
                 )
                 log.info("a gap was read again", channel_id=str(gap.channel_id), recovered=gap.recovered)
         return page.has_more
+
+    @staticmethod
+    async def _leave(session: WriteSession, gap: ChannelGap, lost: Gap) -> bool:
+        """What its network does not show again either stays a gap, and is told as one of its own where the rest of it can be
+        read. False where there is no rest."""
+        if lost.until <= gap.since:
+            return True
+        if lost.until >= gap.until:
+            gap.error = lost.reason[:1000]
+            gap.next_try_at = gap.lease_until = gap.lease_token = None
+            return False
+        since, gap.since = gap.since, lost.until
+        if await store.prolong(session, gap, since):  # each list of a channel tells it, a moment later each
+            return True
+        left = ChannelGap(
+            workspace_id=gap.workspace_id, id=ids.new_id(), channel_id=gap.channel_id, since=since, until=lost.until,
+            reason=gap.reason, error=lost.reason[:1000], found_at=clock.now(),
+        )  # fmt: skip
+        session.add(left)
+        await session.flush()
+        detail = pages.told_of(left.id, left.since, left.until, left.reason)
+        await outbox.add(session, gap.workspace_id, [facts.ChannelGapFound(subject_id=gap.channel_id, detail=detail)])
+        return True
 
     async def _failed(self, lease: GapLease, failed: ChannelError) -> None:
         async with self._database.write(lease.workspace_id) as session:

@@ -224,7 +224,8 @@ class _Answers:
     def __init__(self, source: Source, at: datetime) -> None:
         self.found: list[str] = []
         self._source, self._at = source, at
-        self._timed = any(way and way.window_s is not None for way in (source.rules.public, source.rules.private))
+        ways = (source.rules.public, source.rules.private, source.rules.in_private)
+        self._timed = any(way and way.window_s is not None for way in ways)
         self._places: dict[tuple[Any, ...], int] = {}
 
     def to(self, one: IncomingMention) -> int:

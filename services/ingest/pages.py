@@ -72,7 +72,7 @@ async def enter(
     """Stores what a page brought, but for the cursor. `gaps` are those that it leaves."""
     taken = await take_in(
         session, channel.workspace_id, await source_of(session, channel, network), page.mentions,
-        rejected=len(page.skipped), priority=priority,
+        rejected=len(page.skipped), filtered=page.filtered, priority=priority,
         incomplete=page.incomplete if isinstance(network, Completes) else (),
     )  # fmt: skip
     for skipped in page.skipped:

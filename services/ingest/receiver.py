@@ -13,7 +13,7 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from services.ingest import catalog, pages
+from services.ingest import catalog, pages, sharing
 from services.ingest.channel import (
     AnswersHooks,
     ChannelBroken,
@@ -133,13 +133,20 @@ class Receiver:
             raise Unauthenticated(str(wrong), code="not_genuine") from wrong
         except SkipThis as unreadable:
             raise Malformed(str(unreadable)) from unreadable
-        async with self._database.write(channel.workspace_id) as session:
-            taken = await pages.enter(session, channel, network, page, gaps=page.gaps)
-        log.info("a push came in", channel_id=str(channel.id), delivery=delivery[:64], stored=taken.stored)
+        readings = await sharing.readings(self._database, self._opener, channel, network, push, page, now)
+        taken = []
+        for one in readings:  # each in a transaction of its own, as deliveries to other hooks may be about the same
+            async with self._database.write(channel.workspace_id) as session:
+                taken.append(await pages.enter(session, *one, gaps=one[2].gaps))
+        stored, updated = sum(one.stored for one in taken), sum(one.updated for one in taken)
+        log.info(
+            "a push came in", channel_id=str(channel.id), delivery=delivery[:64], stored=stored, channels=len(readings)
+        )
         refused = tuple(
             Rejected(one.index, one.code, one.reason) for one in page.skipped if one.index is not None
         )  # a network that does not count what it sends is told of none; the ledger and the log know them
-        answer = Answer(taken.stored + taken.updated, taken.duplicate, taken.updated, taken.filtered, refused)
+        repeats, filtered = sum(one.duplicate for one in taken), sum(one.filtered for one in taken)
+        answer = Answer(stored + updated, repeats, updated, filtered, refused)
         return Response(answer.body(), 202, media_type="application/json")
 
     async def _recognise(self, request: Request) -> KnownKey:

@@ -130,8 +130,9 @@ class Sender:
         able = isinstance(network, RepliesPrivately) if private else isinstance(network, RepliesPublicly)
         if not able:
             raise SkipThis(f"A {channel.type} channel carries no {reply.visibility} answers.")
-        way = network.reply_rules.private if private else network.reply_rules.public
-        if way is not None and way.once and not asking:
+        rules = network.reply_rules
+        ways = (rules.private, rules.in_private) if private else (rules.public,)
+        if any(way is not None and way.once for way in ways) and not asking:
             await store.alone(session, reply)
         context = await store.sending_context(session, reply.workspace_id, reply.id)
         if context["mention_external_id"] is None:
@@ -147,6 +148,7 @@ class Sender:
             thread_id=context["root_external_id"], author_external_id=context["author_external_id"],
             author_handle=context["author_handle"], kind=context["kind"], title=context["title"],
             permalink=context["permalink"], raw=None if context["raw"] is None else bytes(context["raw"]),
+            last_inbound_at=context["last_inbound_at"],
         )  # fmt: skip
         return Errand(reply.id, attempt, private, outgoing, network)
 

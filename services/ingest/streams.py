@@ -19,11 +19,13 @@ from services.ingest.channel import (
     BudgetSpent,
     ChannelBroken,
     ChannelError,
+    ListensFor,
     Page,
     PagesByCursor,
     TryLater,
 )
 from services.ingest.channel_errors import A_WHILE
+from services.ingest.listening import Told, what_is_wanted
 from services.ingest.spending import within_budget
 from shared.kit import clock, logging
 from shared.kit.database import Database
@@ -64,6 +66,7 @@ class _Stream:
     said: bool = False
     began: Mapping[str, Any] = field(default_factory=dict)
     poll_after: timedelta | None = None
+    told: Told | None = None
 
 
 class _NothingToHear(TryLater):
@@ -136,6 +139,7 @@ class Streaming:
                 await pages.note_gaps(session, channel, network, gaps)
         if stream.behind:
             await self._catch_up(stream)
+        await self._tell_what_is_wanted(stream)
         stream.began, stream.listening = dict(stream.cursor or {}), True
         heard = network.stream(stream.cursor)
         waiting: asyncio.Task[Page | None] | None = None
@@ -235,6 +239,7 @@ class Streaming:
                     await store.renew(session, stream.lease, LEASE_S)
                     if listened:  # open for a whole round, be it in silence: it works
                         await pages.went_well(session, channel)
+                await self._tell_what_is_wanted(stream)
             except Exception as wrong:
                 if not postgres_went(wrong):
                     log.exception("a stream could not be kept", channel_id=str(stream.channel.id))
@@ -242,6 +247,15 @@ class Streaming:
                     return
                 log.warning("postgres is away", channel_id=str(stream.channel.id), error=type(wrong).__name__)
             listened = stream.listening
+
+    async def _tell_what_is_wanted(self, stream: _Stream) -> None:
+        """Tells a firehose what the workspace listens for, where it was not told already."""
+        if isinstance(stream.network, ListensFor):
+            async with self._database.read(stream.lease.workspace_id) as connection:
+                told = await what_is_wanted(connection, stream.channel.type, stream.told)
+            if told is not stream.told:
+                stream.told = told
+                stream.network.listen_for(told.wanted)
 
     async def _give_back(self, stream: _Stream, failed: ChannelError | None) -> None:
         """Frees the channel: at once where it was to end, else after a pause. Waits out a Postgres that is away, for as long as

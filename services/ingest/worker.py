@@ -15,6 +15,7 @@ from services.ingest.gone_accounts import Taker
 from services.ingest.intake import COMPLETE
 from services.ingest.moderator import REQUESTED, Moderator
 from services.ingest.opening import Opener
+from services.ingest.pacing import Pacer
 from services.ingest.pages import GONE
 from services.ingest.poller import GRACE_S, Poller
 from services.ingest.replies import QUEUED, UNKNOWN, Sender
@@ -51,9 +52,8 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     """Works until `stop`."""
     database = await Database.open(settings, "ingest-worker")
     http = HttpClient(settings.allowed_networks)
-    opener = Opener(
-        Vault(settings.secret_key.get_secret_value()), http, folder_of(settings), hooks_url=settings.hooks_url
-    )
+    pacer = Pacer.of(settings)
+    opener = Opener(Vault(settings.secret_key.get_secret_value()), http, folder_of(settings), pacer, settings.hooks_url)
     nudger = Nudger(settings)
     nudger.attach(database)
     streams = Streaming(database)
@@ -78,6 +78,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     finally:
         await streams.close()
         await nudger.close()
+        await pacer.close()
         await http.close()
         await database.close()
 

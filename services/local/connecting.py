@@ -17,6 +17,7 @@ from services.api.desk.desk import Desk
 from services.ingest.channel import Account, Channel, ChannelError, ChecksCredential, IncomingMention, PagesByCursor
 from services.ingest.checking import whom
 from services.ingest.opening import Opener, workspace_folder
+from services.ingest.pacing import Pacer
 from services.ingest.worker import folder_of
 from services.local.questions import Wanted
 from shared.kit.http import HttpClient
@@ -50,11 +51,12 @@ async def try_out(
     newest it has. Nothing is kept. A network that charges for reading charges for the last items. `http` is another
     client than the usual one, and stays open."""
     client = http or HttpClient(desk.settings.allowed_networks)
+    pacer = Pacer.of(desk.settings)
     account, can_check = None, False
     try:
         async with asyncio.timeout(PATIENCE_S):
             data_dir = folder_of(desk.settings)
-            opener = Opener(desk.vault, client, data_dir)
+            opener = Opener(desk.vault, client, data_dir, pacer)
             network = opener.unsaved(type_, settings, secrets, workspace_folder(data_dir, desk.workspace_id))
             if isinstance(network, ChecksCredential):
                 can_check = True
@@ -65,6 +67,7 @@ async def try_out(
     except TimeoutError:
         return Tried(account, can_check, trouble=f"It did not answer within {PATIENCE_S:.0f} seconds.")
     finally:
+        await pacer.close()
         if http is None:
             await client.close()
 

@@ -7,10 +7,12 @@ from uuid import UUID
 
 from shared import outbox
 from shared.acts import clocks
+from shared.acts import conversations as threads
 from shared.acts.clocks import REPLY_METRICS, Happening
 from shared.kit import clock, ids
 from shared.kit.database import WriteSession
 from shared.models import facts
+from shared.models.conversation import Status
 from shared.models.facts import Fact
 from shared.models.reply import Reply, ReplyState
 from shared.store import conversation as conversations
@@ -85,13 +87,40 @@ async def sent(
 
 
 async def failed(session: WriteSession, reply: Reply, error: str, *, settled_by: str | None = None) -> None:
-    """The venue did not take it and will not, or took it and could not deliver it; the agent has to do something else."""
+    """The venue did not take it and will not, or took it and could not deliver it; the agent has to do something else. Then
+    nobody was answered: the conversation waits again, as if it had not been sent."""
+    was_sent = reply.state == ReplyState.SENT
     reply.become(ReplyState.FAILED)
     reply.error = error[:1000]
     if settled_by is not None:
         reply.settled_at, reply.settled_by = clock.now(), settled_by
     await session.flush()
-    await outbox.add(session, reply.workspace_id, [facts.ReplyFailed(**_about(reply), detail={"error": error[:1000]})])
+    detail = {"error": error[:1000], "was_sent": was_sent}
+    await outbox.add(session, reply.workspace_id, [facts.ReplyFailed(**_about(reply), detail=detail)])
+    if was_sent and not reply.automatic:
+        await _unanswered(session, reply)
+
+
+async def _unanswered(session: WriteSession, reply: Reply) -> None:
+    """Takes back what `sent` did: the reply clocks run on as if they had never stopped, and where no other answer came since, the
+    customer waits from when they first wrote, in a conversation that is open."""
+    conversation = await conversations.lock(session, reply.workspace_id, reply.conversation_id)
+    conversation.first_replied_at, waiting_since = await store.answered(
+        session, reply.workspace_id, reply.conversation_id
+    )
+    at = reply.sent_at or clock.now()
+    told, deadlines = await clocks.happened(
+        session, reply.workspace_id, [Happening(conversation.id, "annulled", at, f"reply:{reply.id}", REPLY_METRICS)]
+    )
+    if conversation.id in deadlines:
+        conversation.next_deadline_at = deadlines[conversation.id]
+    if waiting_since is not None and conversation.status != Status.CLOSED:
+        conversation.waiting_since = waiting_since
+        if conversation.status != Status.OPEN:
+            await threads.reopen(session, conversation, actor="webcare", reason="the answer could not be delivered")
+    conversation.changed()
+    await session.flush()
+    await outbox.add(session, reply.workspace_id, told)
 
 
 async def unknown(session: WriteSession, reply: Reply, error: str) -> None:

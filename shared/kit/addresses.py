@@ -18,7 +18,9 @@ Network = IPv4Network | IPv6Network
 Resolver = Callable[[str, int], Awaitable[Sequence[str]]]
 
 RESOLVE_SECONDS = 5.0
-LONGEST_URL = 2_048
+LONGEST_URL = 8_192
+"""Of what is called, in characters: every server has to take 8,000 bytes (RFC 9110, 4.1), and calls that carry lists or signatures
+are that long. What mentions and settings may hold is bounded where they are declared."""
 WEB_PORTS = frozenset({80, 443, 8080, 8443})
 HTTPS_PORTS = frozenset({443, 8443})
 _USUAL_PORT = {"http": 80, "https": 443}

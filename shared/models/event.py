@@ -28,6 +28,7 @@ class Event(WorkspaceRow, table=True):
     __table_args__ = (
         Index("event_position_of", "workspace_id", "position"),
         Index("event_conversation", "workspace_id", "conversation_id", "sequence"),
+        Index("event_subject", "workspace_id", "subject"),
         {"postgresql_partition_by": "RANGE (id)"},
     )
     position: int = Field(sa_column=Column(BigInteger, nullable=False))

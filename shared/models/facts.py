@@ -61,7 +61,9 @@ ConversationResolved = _fact("ConversationResolved", "conversation.resolved", "c
 
 ReplyQueued = _fact("ReplyQueued", "reply.queued", "reply", "An answer is to be carried out.", work=True)
 ReplySent = _fact("ReplySent", "reply.sent", "reply", "The venue took it.")
-ReplyFailed = _fact("ReplyFailed", "reply.failed", "reply", "The venue did not take it, and will not.")
+ReplyFailed = _fact(
+    "ReplyFailed", "reply.failed", "reply", "The venue did not take it, or took it and could not deliver it."
+)
 ReplyOutcomeUnknown = _fact(
     "ReplyOutcomeUnknown", "reply.outcome_unknown", "reply", "Nobody knows if it was taken.", work=True
 )

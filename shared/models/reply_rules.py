@@ -89,12 +89,21 @@ class ReplyRules(_Data):
 
     public: ReplyWay | None = None
     private: ReplyWay | None = None
+    in_private: ReplyWay | None = Field(
+        default=None, description="The private way for what was said in private, where that is another."
+    )
+
+    def way(self, *, private: bool, said_privately: bool) -> ReplyWay | None:
+        """The rules of one way of answering, by where that is said which is answered."""
+        if not private:
+            return self.public
+        return self.in_private if said_privately and self.in_private is not None else self.private
 
     def answer_for(self, mention: "Answerable", at: datetime) -> "ReplyAnswer":
         """What may be answered to `mention` as things stand at `at`. Pure: the same input gives the same answer."""
         return ReplyAnswer(
             public=_answer(self.public, mention, at, private=False),
-            private=_answer(self.private, mention, at, private=True),
+            private=_answer(self.way(private=True, said_privately=mention.private), mention, at, private=True),
         )
 
 

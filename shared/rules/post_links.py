@@ -1,9 +1,10 @@
 """Links to posts: which post of which venue an address leads to, however the link was copied, and its one form.
 
 Works on addresses as `canonical_url.canonical` writes them. `external_id` is the one that the venue's own channel gives
-the post, so that a post found by a news feed and by its venue is one; it is missing where the address does not tell it
-(a Bluesky link by handle, an Instagram code) and where no channel reads that venue. Mastodon and its kind are known by
-the form of their paths, since anybody may run one.
+the post, so that a post found by a news feed and by its venue is one. Where a Bluesky link names its author by handle, the
+handle stands in it in the place of the account's id (`handle_in`). Venues that no channel reads (TikTok, LinkedIn), and
+Instagram, whose interface numbers its posts anew, have ids by which links to one post are known from each other. Mastodon
+and its kind are known by the form of their paths, since anybody may run one.
 """
 
 import re
@@ -63,9 +64,11 @@ def _x(link: _Link) -> LinkedPost:
 
 def _bluesky(link: _Link) -> LinkedPost:
     account, key = link.part("account"), link.part("key")
-    identity = f"at://{account}/app.bsky.feed.post/{key}" if account.startswith("did:") else None
-    # a handle may be given away: only the account's lasting id makes the post's
-    return LinkedPost(f"https://bsky.app/profile/{account}/post/{key}", "bluesky" if identity else None, identity)
+    if not account.startswith("did:"):
+        account = account.lower()
+    return LinkedPost(
+        f"https://bsky.app/profile/{account}/post/{key}", "bluesky", f"at://{account}/app.bsky.feed.post/{key}"
+    )
 
 
 def _mastodon(link: _Link) -> LinkedPost:
@@ -126,17 +129,55 @@ def _telegram(link: _Link) -> LinkedPost:
 
 
 def _instagram(link: _Link) -> LinkedPost:
-    return LinkedPost(f"https://www.instagram.com/p/{link.part('code')}")
+    code = link.part("code")
+    number = instagram_number(code)
+    return LinkedPost(f"https://www.instagram.com/p/{code}", "instagram" if number else None, number)
+
+
+def instagram_number(code: str) -> str | None:
+    """The number of a post behind the code in its address: base 64, six bits a letter. A post of a private account has 28 letters
+    more, which are a key. None where it is no such code."""
+    code = code[:-_KEY_LETTERS] if len(code) > _KEY_LETTERS else code
+    number = 0
+    for letter in code:
+        value = _BASE64.find(letter)
+        if value < 0:
+            return None
+        number = number << 6 | value
+    return str(number) if 0 < number < 1 << 64 else None
+
+
+def instagram_code(number: str) -> str:
+    """The code of a post in its address, from its number."""
+    left, code = int(number), ""
+    while left:
+        code, left = _BASE64[left & 63] + code, left >> 6
+    return code
+
+
+_BASE64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+_KEY_LETTERS = 28
 
 
 def _tiktok(link: _Link) -> LinkedPost:
-    return LinkedPost(f"https://www.tiktok.com/@/video/{link.part('id')}")
+    post = link.part("id")
+    return LinkedPost(f"https://www.tiktok.com/@/video/{post}", "tiktok", post)
 
 
 def _linkedin(link: _Link) -> LinkedPost:
-    return LinkedPost(f"https://www.linkedin.com/feed/update/urn:li:activity:{link.part('id')}")
+    """What LinkedIn shows is an activity, a share or a post of a user, each with numbers of its own."""
+    kind = {"ugcpost": "ugcPost"}.get(link.part("kind").lower(), link.part("kind").lower())
+    urn = f"urn:li:{kind}:{link.part('id')}"
+    return LinkedPost(f"https://www.linkedin.com/feed/update/{urn}", "linkedin", urn)
 
 
+def handle_in(external_id: str) -> str | None:
+    """The handle that stands in the place of an account's id, as it is in a Bluesky link by handle; None where the id does."""
+    found = _BY_HANDLE.match(external_id)
+    return found[1] if found else None
+
+
+_BY_HANDLE = re.compile(r"at://((?!did:)[^/]+)/")
 _COMMENTS = r"(?:/(?:r|user|u)/[^/]+)?/comments/(?P<post>[0-9A-Za-z]{2,13})"
 _VENUES: tuple[tuple[re.Pattern[str], re.Pattern[str], _Read], ...] = tuple(
     (re.compile(hosts), re.compile(form), read)
@@ -167,10 +208,14 @@ _VENUES: tuple[tuple[re.Pattern[str], re.Pattern[str], _Read], ...] = tuple(
             r"(?:/[^/]+)?/(?:p|reel|reels|tv)/(?P<code>[\w-]{6,40})(?:/.*)?",
             _instagram,
         ),
-        (r"(?:(?:www|m)\.)?tiktok\.com", r"/@[^/]*/(?:video|photo)/(?P<id>\d{8,25})", _tiktok),
+        (
+            r"(?:(?:www|m)\.)?tiktok\.com",
+            r"/(?:@[^/]*/(?:video|photo)/|embed/(?:v\d/)?|v/)(?P<id>\d{8,25})(?:\.html)?",
+            _tiktok,
+        ),
         (
             r"(?:(?:www|[a-z]{2})\.)?linkedin\.com",
-            r"/(?:feed/update/urn:li:activity:|posts/[^/]*[-_]activity-)(?P<id>\d{15,25})(?:-[\w-]*)?",
+            r"/(?:(?:embed/)?feed/update/urn:li:|posts/[^/]*[-_])(?P<kind>activity|share|ugc[Pp]ost)[:-](?P<id>\d{15,25})(?:-[\w-]*)?",
             _linkedin,
         ),
         # a local copy of another server's post (/@name@server/…) does not tell the post's own address

@@ -11,6 +11,7 @@ moment: the same input gives the same answer on any day, whatever was polled, in
 - New terms keep the time used. If more than the new target is used already, the deadline is the moment they came.
 - While a clock is paused it has no deadline. Reopening takes up where the stop left.
 - A clock that has stopped cannot be cancelled; a cancelled one is never taken up again.
+- What was annulled counts at no moment: an answer that the venue took, and then could not deliver, answered nobody.
 """
 
 from collections.abc import Collection, Iterable
@@ -21,7 +22,7 @@ from typing import Literal
 from shared.rules import business_hours
 from shared.rules.business_hours import Calendar, Interval
 
-EventKind = Literal["started", "reapplied", "reopened", "paused", "resumed", "stopped", "cancelled"]
+EventKind = Literal["started", "reapplied", "reopened", "paused", "resumed", "stopped", "cancelled", "annulled"]
 State = Literal["running", "paused", "met", "breached", "cancelled"]
 FactKind = Literal["started", "paused", "resumed", "warning", "breached", "met", "cancelled"]
 
@@ -33,6 +34,7 @@ _AT_ONE_MOMENT: tuple[EventKind, ...] = (
     "resumed",
     "stopped",
     "cancelled",
+    "annulled",
 )
 _NONE = timedelta(0)
 
@@ -60,6 +62,7 @@ class Terms:
 @dataclass(frozen=True, slots=True)
 class Event:
     """Something that happened to a clock. `cause` is the id of what brought it about, and unique within the clock.
+    `annulled` says that what its cause brought about did not happen after all.
 
     `started` and `reapplied` carry terms. `reason` is shown by `explain` ("waiting for the customer").
     """
@@ -142,7 +145,7 @@ def explain(events: Iterable[Event], at: datetime) -> list[Interval]:
 
 def merged(*histories: Iterable[Event]) -> tuple[Event, ...]:
     """The history of one clock for conversations that became one, as if they had been one from the earliest start."""
-    events = {event.cause: event for history in histories for event in history}
+    events = {(event.kind, event.cause): event for history in histories for event in history}
     return tuple(sorted(events.values(), key=_order))
 
 
@@ -161,7 +164,9 @@ def _order(event: Event) -> tuple[datetime, int, str]:
 
 
 def _fold(events: Iterable[Event], until: datetime) -> "_Run | None":
-    known = sorted((event for event in events if event.at <= until), key=_order)
+    happened = list(events)
+    annulled = {event.cause for event in happened if event.kind == "annulled"}
+    known = sorted((event for event in happened if event.at <= until and event.cause not in annulled), key=_order)
     start = next((event for event in known if event.kind == "started"), None)
     if start is None or start.terms is None:
         return None

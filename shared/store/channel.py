@@ -150,6 +150,16 @@ async def by_names(session: WriteSession, workspace_id: UUID, names: Sequence[st
     return found
 
 
+async def active_of_types(session: WriteSession, workspace_id: UUID, types: Sequence[str]) -> list[Channel]:
+    """The active channels of these types, the oldest first."""
+    rows = await session.execute(
+        select(Channel)
+        .where(col(Channel.workspace_id) == workspace_id, col(Channel.type).in_(types), col(Channel.status) == "active")
+        .order_by(col(Channel.id))
+    )
+    return list(rows.scalars())
+
+
 async def names_of_types(session: WriteSession, workspace_id: UUID, types: Sequence[str], limit: int) -> list[str]:
     """The names of active channels of these types, in alphabetical order, at most `limit`."""
     rows = await session.execute(

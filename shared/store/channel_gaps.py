@@ -92,6 +92,19 @@ async def held(session: WriteSession, lease: GapLease) -> ChannelGap | None:
     return found.scalar_one_or_none()
 
 
+async def prolong(session: WriteSession, gap: ChannelGap, since: datetime) -> bool:
+    """Moves the end of what cannot be read again, and ended at `since`, to where this gap of the same channel now begins. False
+    where there is none."""
+    moved = await session.execute(
+        text(
+            "UPDATE channel_gap SET until = :until WHERE workspace_id = :w AND channel_id = :c AND closed_at IS NULL "
+            "AND next_try_at IS NULL AND until = :since AND id <> :id RETURNING id"
+        ),
+        {"w": gap.workspace_id, "c": gap.channel_id, "id": gap.id, "since": since, "until": gap.since},
+    )
+    return moved.first() is not None
+
+
 async def of_channel(session: WriteSession, workspace_id: UUID, channel_id: UUID) -> list[dict[str, Any]]:
     """The open gaps of a channel: id, since, until, reason."""
     rows = await session.execute(

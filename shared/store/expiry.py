@@ -8,6 +8,7 @@ from sqlalchemy import text
 
 from shared.kit.database import WriteSession
 from shared.kit.ids import first_id_at
+from shared.store.forgetting import kept_elsewhere
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +27,8 @@ async def expiring(session: WriteSession, workspace_id: UUID) -> list[Expiring]:
 
 async def blank(session: WriteSession, workspace_id: UUID, of: Expiring, now: datetime, limit: int) -> int:
     """Takes the words, media and payload from the next `limit` mentions of a channel that are over their term: from the mention,
-    its former versions, its findings and the subject that it gave its conversation. The mention itself and what is counted of it
-    stay. Returns how many there were."""
+    its former versions, its findings, the subject that it gave its conversation, and all that told of it. The mention itself and
+    what is counted of it stay. Returns how many there were."""
     given = {
         "w": workspace_id, "c": of.channel_id, "limit": limit, "now": now,
         "until": first_id_at(now - timedelta(days=of.store_days)),
@@ -44,12 +45,12 @@ _CHANNELS = text("""
 
 # The channel remembers how far it came, so that no index of what is left is needed. Its row is locked: two that keep house do not
 # do the same batch. An id is made from the moment at which the mention came in, so what comes late is never before the mark.
-_BLANK = text("""
+_BLANK = text(f"""
     WITH mark AS MATERIALIZED (
         SELECT coalesce(expired_to, CAST('00000000-0000-0000-0000-000000000000' AS uuid)) AS id
         FROM channel WHERE workspace_id = :w AND id = :c FOR UPDATE
     ), batch AS MATERIALIZED (
-        SELECT m.id, m.title, a.conversation_id
+        SELECT m.id, m.title, m.published_at, a.conversation_id
         FROM mention m LEFT JOIN assessment a ON a.workspace_id = m.workspace_id AND a.mention_id = m.id
         WHERE m.workspace_id = :w AND m.channel_id = :c AND m.id > (SELECT id FROM mark) AND m.id < CAST(:until AS uuid)
         ORDER BY m.id LIMIT :limit
@@ -57,12 +58,12 @@ _BLANK = text("""
         UPDATE mention_revision r SET title = NULL, text = '' FROM batch
         WHERE r.workspace_id = :w AND r.mention_id = batch.id
     ), findings AS (
-        UPDATE assessment a SET findings = '{}', search = NULL FROM batch
+        UPDATE assessment a SET findings = '{{}}', search = NULL FROM batch
         WHERE a.workspace_id = :w AND a.mention_id = batch.id
     ), subjects AS (
         UPDATE conversation c SET subject = NULL FROM batch
         WHERE c.workspace_id = :w AND c.id = batch.conversation_id AND c.subject = batch.title
-    ), blanked AS (
+    ), {kept_elsewhere("batch")}, blanked AS (
         UPDATE mention m SET title = NULL, text = '', media = NULL, raw = NULL, expired_at = :now FROM batch
         WHERE m.workspace_id = :w AND m.id = batch.id
     ), marked AS (

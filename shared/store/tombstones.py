@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import text
 
 from shared.kit.database import WriteSession
+from shared.store.forgetting import kept_elsewhere
 
 
 async def authors_of(
@@ -26,19 +27,20 @@ async def authors_of(
 async def blank(
     session: WriteSession, workspace_id: UUID, author_id: UUID, at: datetime, limit: int
 ) -> tuple[int, list[UUID]]:
-    """Blanks up to `limit` mentions of an author (text, title, media, raw, former versions, search words) and notes them as
-    deleted. Returns how many it found, and the ids of those that were not known as deleted before."""
+    """Blanks up to `limit` mentions of an author (text, title, media, raw, former versions, findings, search words, and all that
+    told of them) and notes them as deleted. Returns how many it found, and the ids of those that were not known as deleted before."""
     rows = (await session.execute(_BLANK, {"w": workspace_id, "a": author_id, "at": at, "limit": limit})).all()
     return len(rows), [row.id for row in rows if row.fresh]
 
 
 # What was blanked has neither words nor payload: so the next batch does not find it again.
-_BLANK = text("""
+_BLANK = text(f"""
     WITH found AS (
-        SELECT id, deleted_at IS NULL AS fresh FROM mention
-        WHERE workspace_id = :w AND author_id = :a
-          AND (deleted_at IS NULL OR text <> '' OR title IS NOT NULL OR media IS NOT NULL OR raw IS NOT NULL)
-        ORDER BY id LIMIT :limit FOR UPDATE
+        SELECT m.id, m.title, m.published_at, a.conversation_id, m.deleted_at IS NULL AS fresh
+        FROM mention m LEFT JOIN assessment a ON a.workspace_id = m.workspace_id AND a.mention_id = m.id
+        WHERE m.workspace_id = :w AND m.author_id = :a
+          AND (m.deleted_at IS NULL OR m.text <> '' OR m.title IS NOT NULL OR m.media IS NOT NULL OR m.raw IS NOT NULL)
+        ORDER BY m.id LIMIT :limit FOR UPDATE OF m
     ),
     blanked AS (
         UPDATE mention m SET deleted_at = coalesce(m.deleted_at, :at), text = '', title = NULL, media = NULL, raw = NULL
@@ -48,7 +50,12 @@ _BLANK = text("""
         DELETE FROM mention_revision r USING found WHERE r.workspace_id = :w AND r.mention_id = found.id
     ),
     unfindable AS (
-        UPDATE assessment s SET search = NULL FROM found WHERE s.workspace_id = :w AND s.mention_id = found.id
-    )
+        UPDATE assessment s SET findings = '{{}}', search = NULL FROM found
+        WHERE s.workspace_id = :w AND s.mention_id = found.id
+    ),
+    subjects AS (
+        UPDATE conversation c SET subject = NULL FROM found
+        WHERE c.workspace_id = :w AND c.id = found.conversation_id AND c.subject = found.title
+    ), {kept_elsewhere("found")}
     SELECT id, fresh FROM found
 """)

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
+import orjson
 import pytest
 from sqlalchemy import text
 
@@ -15,8 +16,10 @@ from shared.kit import clock, ids
 from shared.kit.settings import Settings
 from shared.models.channel import Channel
 from shared.models.display_rules import DisplayRules
+from shared.models.event import WebhookEndpoint
+from shared.sequencer import sequence
 from shared.store import channel as channels
-from shared.store import expiry
+from shared.store import expiry, tombstones
 from tests.api.graphql.asking import asked
 from tests.api.world import VENUE, World
 from tests.builders import an_item, taken
@@ -174,3 +177,110 @@ async def test_a_type_that_sets_a_term_later_reaches_what_is_there(
     await connection.close()
     await housekeeping.blank_expired(world.database)
     assert (await world.get(f"/v1/mentions/{mention_id}"))["text"] == ""
+
+
+MARKER = "Zwiebelturm"
+_TEXTS = """
+    SELECT c.table_name, c.column_name FROM information_schema.columns c
+    JOIN information_schema.tables t USING (table_schema, table_name)
+    WHERE c.table_schema = 'public' AND t.table_type = 'BASE TABLE'
+      AND (c.data_type IN ('text', 'character varying', 'jsonb', 'bytea', 'ARRAY', 'tsvector'))
+"""
+
+
+async def places_of(settings: Settings, word: str) -> set[str]:
+    """Every column of every table in which the word stands, as "table.column"; partitions too."""
+    connection = await asyncpg.connect(settings.database_url)
+    found = set()
+    for row in await connection.fetch(_TEXTS):
+        table, column = row["table_name"], row["column_name"]
+        sql = f'SELECT EXISTS (SELECT FROM "{table}" t WHERE strpos(lower({{}}), lower($1)) > 0)'
+        shown = f"encode(t.\"{column}\", 'escape')" if (table, column) in BYTES else f't."{column}"::text'
+        if await connection.fetchval(sql.format(shown), word):
+            found.add(f"{table.partition('_p')[0] if table.startswith(PARTITIONED) else table}.{column}")
+    await connection.close()
+    return found
+
+
+PARTITIONED = ("mention_p", "event_p", "assessment_p", "mention_default", "event_default", "assessment_default")
+BYTES = {("mention", "raw"), ("report", "page"), ("idempotency_record", "body"), ("mention_default", "raw")}
+
+
+async def _with_all_that_tells_of_it(world: World, channel: Channel, monkeypatch: pytest.MonkeyPatch) -> UUID:
+    """A mention that stands everywhere: told, delivered, corrected, cited."""
+    said = f"Outage in the {MARKER}, again!"
+    endpoint = WebhookEndpoint(
+        workspace_id=world.workspace_id, id=ids.new_id(), url="https://crm.example/hook", event_types=["*"], secret=b"sealed"
+    )  # fmt: skip
+    async with world.database.write(world.workspace_id) as session:
+        session.add(endpoint)
+    async with ago(monkeypatch, LONG_AGO):
+        _, mention_id = await world.a_conversation(channel, said=said)
+        async with world.database.write(world.workspace_id) as session:
+            await session.execute(
+                text("UPDATE mention SET title = :t, raw = :raw WHERE id = :m"),
+                {"t": said, "raw": said.encode(), "m": mention_id},
+            )
+    why = {
+        "sentiment": {"value": "negative", "confidence": 0.9, "why": f"'{MARKER}'", "decided_by": "x", "version": "1"}
+    }
+    entities = [{"value": MARKER, "type": "PLACE", "text": MARKER, "start": 14, "end": 25}]
+    async with world.database.write(world.workspace_id) as session:
+        await session.execute(
+            text("UPDATE assessment SET findings = CAST(:f AS jsonb) WHERE mention_id = :m"),
+            {"f": orjson.dumps({**why, "entities": entities}).decode(), "m": mention_id},
+        )
+    for finding, value in (("sentiment", "neutral"), ("issues", ["outage"])):
+        given = {"finding": finding, "value": value}
+        corrected = await world.call("POST", f"/v1/mentions/{mention_id}/corrections", given)
+        assert corrected.is_success, corrected.text
+    while await sequence(world.database, world.workspace_id):
+        pass
+    async with world.database.write(world.workspace_id) as session:
+        await session.execute(
+            text(
+                "INSERT INTO delivery_attempt (workspace_id, id, delivery_id, n, at, status, latency_ms, excerpt) "
+                "SELECT :w, uuidv7(), d.id, 1, now(), 200, 1, :said FROM delivery d JOIN event e ON e.id = d.event_id "
+                "WHERE d.endpoint_id = :e AND strpos(e.data::text, :word) > 0"
+            ),
+            {"w": world.workspace_id, "said": f"Thanks for {said}", "e": endpoint.id, "word": MARKER},
+        )
+        await session.execute(
+            text(
+                "INSERT INTO report (workspace_id, id, created_at, updated_at, week, figures, page, data_hash, rendered_at) "
+                "SELECT :w, uuidv7(), now(), now(), to_char(published_at, 'IYYY\"-W\"IW'), "
+                "json_build_object('samples', json_build_array(json_build_object('mention_id', id, 'text', text))), "
+                "CAST(text AS text)::bytea, 'x', now() FROM mention WHERE id = :m"
+            ),
+            {"w": world.workspace_id, "m": mention_id},
+        )
+    return mention_id
+
+
+@pytest.mark.parametrize("how", ["its term is over", "its author is gone"])
+async def test_no_table_holds_words_that_must_be_gone(
+    world: World, settings: Settings, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    channel = await world.a_channel(type="lent")
+    mention_id = await _with_all_that_tells_of_it(world, channel, monkeypatch)
+    before = await places_of(settings, MARKER)
+    assert before >= {
+        "mention.text", "mention.title", "mention.raw", "assessment.findings", "event.data", "delivery_attempt.excerpt",
+        "correction.old", "conversation.subject", "report.figures", "report.page",
+    }, before  # fmt: skip
+    feed = await world.get("/v1/events?limit=100")
+    if how == "its term is over":
+        await housekeeping.blank_expired(world.database)
+    else:
+        async with world.database.write(world.workspace_id) as session:
+            author_id = await session.scalar(text("SELECT author_id FROM mention WHERE id = :m"), {"m": mention_id})
+            await tombstones.blank(session, world.workspace_id, author_id, clock.now(), 10)
+    assert await places_of(settings, MARKER) == set()
+    after = await world.get("/v1/events?limit=100")
+    assert [(one["id"], one["type"], one["subject"]) for one in after["data"]] == [
+        (one["id"], one["type"], one["subject"]) for one in feed["data"]
+    ], "what happened stays told, in its place"
+    corrected = [one["data"] for one in after["data"] if one["type"] == "mention.corrected"]
+    assert [(one["text"], one["detail"]["value"]) for one in corrected] == [("", "neutral"), ("", ["outage"])]
+    kept = (await world.get(f"/v1/mentions/{mention_id}/corrections"))["data"]
+    assert [one["new"] for one in reversed(kept)] == [{"value": "neutral"}, [{"value": "outage"}]], "what a person said"

@@ -98,6 +98,13 @@ def _bluesky(now: Now) -> Part:
     return _part("bluesky", venue, settings, secrets, lambda number, text: venue.post(number, text, at=now.at))
 
 
+def _bluesky_messages(now: Now) -> Part:
+    venue = bluesky.Bluesky(page_size=4)
+    settings = {"handle": "acmetel.test", "direct_messages": True}
+    secrets = {"app_password": bluesky.PASSWORD}
+    return _part("bluesky", venue, settings, secrets, lambda number, text: venue.says(number, text, at=now.at))
+
+
 def _mastodon(now: Now) -> Part:
     venue = mastodon.Mastodon(most=4)
     settings = {"instance": mastodon.ADDRESS, "hashtags": ["northwind"]}
@@ -241,6 +248,16 @@ def _instagram(now: Now) -> Part:
     return _part("instagram", venue, {"account_id": instagram.ACCOUNT}, graph.SECRETS, say)
 
 
+def _instagram_messages(now: Now) -> Part:
+    venue = instagram.InstagramVenue()
+
+    def say(number: int, text: str) -> None:
+        venue.now = now.at.timestamp()
+        venue.says(f"{77 + number % 3}", text)
+
+    return _part("instagram", venue, {"account_id": instagram.ACCOUNT}, graph.SECRETS, say)
+
+
 def _messenger(now: Now) -> Part:
     venue = messenger.MessengerVenue()
 
@@ -323,6 +340,7 @@ CAST: Mapping[str, Callable[[Now], Part | Awaitable[Part]]] = {
     "app_store, by its feeds": _app_store_feed,
     "app_store, by App Store Connect": _app_store_connect,
     "bluesky": _bluesky,
+    "bluesky, its messages": _bluesky_messages,
     "discourse": _discourse,
     "disqus": _disqus,
     "facebook": _facebook,
@@ -330,6 +348,7 @@ CAST: Mapping[str, Callable[[Now], Part | Awaitable[Part]]] = {
     "google_play": _google_play,
     "hacker_news": _hacker_news,
     "instagram": _instagram,
+    "instagram, its messages": _instagram_messages,
     "isso": _isso,
     "lemmy": _lemmy,
     "mail": _mail,

@@ -1,6 +1,7 @@
 """Gaps: noted, told once, read again a little at a time, closed without doubles; those that cannot be read back stay open."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -210,3 +211,42 @@ async def test_gaps_of_another_workspace_are_not_seen(bench: Bench) -> None:
     async with bench.database.lookup() as connection:
         with pytest.raises(Exception, match="permission denied"):
             await connection.fetch("SELECT reason FROM channel_gap")
+
+
+async def test_what_is_not_shown_again_either_stays_a_gap_and_the_rest_is_read(bench: Bench) -> None:
+    script = Script(answer=Page(gaps=[a_gap(9)], cursor={"place": 1}))
+    lost = a_gap(10, 4, "It searches four hours back.")
+    later = replace(lost, until=lost.until + timedelta(seconds=2))
+
+    def backfill(since: object, cursor: Cursor | None) -> Page:
+        """Two lists, of which each tells it, the second a little later."""
+        first = cursor is None
+        return replace(
+            a_page("6" if first else "7", cursor={"place": 2}, has_more=first), gaps=[lost if first else later]
+        )
+
+    script.backfills = backfill
+    channel = await bench.a_channel(ReadBack(script))
+    await poll(bench)
+    await fill(bench)
+    unread, read = sorted(await bench.gaps(channel), key=lambda gap: gap["since"])
+    assert (unread["closed_at"], unread["next_try_at"], unread["until"]) == (None, None, later.until)
+    assert unread["error"] == "It searches four hours back."
+    assert read["closed_at"] is not None
+    assert (read["since"], read["recovered"]) == (later.until, 2)
+    assert await bench.told() == ["channel.gap_found", "channel.connected", "channel.gap_found", "channel.gap_closed"]
+    assert not await fill(bench)
+
+
+async def test_a_gap_of_which_nothing_is_shown_again_stays_open(bench: Bench) -> None:
+    script = Script(answer=Page(gaps=[a_gap(9, 8)], cursor={"place": 1}))
+    script.backfills = lambda since, cursor: Page(
+        gaps=[a_gap(9, 4, "It searches four hours back.")], cursor={"place": 2}
+    )
+    channel = await bench.a_channel(ReadBack(script))
+    await poll(bench)
+    await fill(bench)
+    (gap,) = await bench.gaps(channel)
+    assert (gap["closed_at"], gap["next_try_at"], gap["lease_token"]) == (None, None, None)
+    assert gap["error"] == "It searches four hours back."
+    assert await bench.told() == ["channel.gap_found", "channel.connected"]

@@ -43,6 +43,8 @@ async def test_a_network_is_told_of_the_mention_as_it_is(post: Post, carried: li
     assert (outgoing.kind, outgoing.title, outgoing.permalink) == ("review", "Slow", "https://site.example/1")
     assert outgoing.raw == b'{"id":1}'
     assert (outgoing.token, outgoing.author_external_id) == (str(reply_id), f"a-{outgoing.in_reply_to}")
+    async with post.database.read(post.workspace_id) as connection:
+        assert outgoing.last_inbound_at == await connection.fetchval("SELECT published_at FROM mention")
 
 
 async def test_what_answers_cost_counts_and_a_spent_budget_refuses_them(

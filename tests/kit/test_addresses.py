@@ -6,7 +6,7 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 
-from shared.kit.addresses import WEBHOOKS, AddressGuard, AddressRefused, Target, read_url, refusal
+from shared.kit.addresses import LONGEST_URL, WEBHOOKS, AddressGuard, AddressRefused, Target, read_url, refusal
 
 PUBLIC = [
     "1.1.1.1",
@@ -156,7 +156,7 @@ BAD_URLS = [
     "https://example.com../",
     "https://" + "a" * 64 + ".com/",
     "https://" + "a." * 130 + "com/",
-    "https://example.com/" + "a" * 2100,
+    "https://example.com/" + "a" * 8_200,
 ]
 
 
@@ -267,3 +267,13 @@ async def test_a_name_that_nobody_knows_is_refused_when_it_is_entered() -> None:
 async def test_the_real_resolver_is_judged_too() -> None:
     with pytest.raises(AddressRefused, match="localhost leads to"):
         await AddressGuard().check("http://localhost/")
+
+
+def test_what_a_server_has_to_take_is_called_and_no_longer() -> None:
+    """Calls that ask for a hundred ids, and pictures with a signature, are longer than a person would type."""
+    address = "https://example.com/?"
+    longest = address + "a" * (LONGEST_URL - len(address))
+    assert LONGEST_URL >= 8_000
+    assert read_url(longest) == Target("https", "example.com", 443)
+    with pytest.raises(AddressRefused, match="8193 characters"):
+        read_url(f"{longest}a")

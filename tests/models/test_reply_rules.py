@@ -120,3 +120,18 @@ def test_the_answer_travels_as_json(venue: str) -> None:
     assert ReplyRules.model_validate_json(rules.model_dump_json()) == rules
     answer = rules.answer_for(replace(POST, private=True), NOON)
     assert ReplyAnswer.model_validate(answer.model_dump(mode="json")) == answer
+
+
+def test_what_was_said_in_private_may_have_a_private_way_of_its_own() -> None:
+    """A comment takes one private answer in seven days, a direct message any number in one."""
+    once = ReplyWay(window_s=7 * 86_400, window_from="published_at", once=True)
+    rules = ReplyRules(private=once, in_private=ReplyWay(window_s=86_400))
+    old = NOON - 48 * HOUR
+    comment, message = Answerable(published_at=old), Answerable(published_at=old, private=True)
+    assert rules.answer_for(comment, NOON).private.allowed
+    assert rules.answer_for(message, NOON).private.reason == "window_closed"
+    fresh = replace(message, last_inbound_at=NOON - HOUR, answered_privately=True)
+    assert rules.answer_for(fresh, NOON).private.allowed
+    assert rules.answer_for(replace(comment, answered_privately=True), NOON).private.reason == "already_answered"
+    assert ReplyRules(private=once).answer_for(message, NOON).private.once
+    assert rules.answer_for(message, NOON).public.reason == "no_api"

@@ -1,5 +1,6 @@
 """Addresses: their one form, where redirect links lead, and which count as one page."""
 
+from base64 import urlsafe_b64decode
 from urllib.parse import quote, urlsplit
 
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.rules.canonical_url import LONGEST, canonical, key, unwrap, venue_of
-from shared.rules.post_links import CHANNEL_TYPES
+from shared.rules.post_links import CHANNEL_TYPES, handle_in, instagram_code, instagram_number
 
 
 @pytest.mark.parametrize(
@@ -212,7 +213,7 @@ STATUS = "https://social.example/users/jan/statuses/111222333444555666"
             "https://bsky.app/profile/did%3Aplc%3Aabc234/post/3kxyz",
             ("bluesky", "at://did:plc:abc234/app.bsky.feed.post/3kxyz"),
         ),
-        ("https://bsky.app/profile/jan.example/post/3kxyz", None),
+        ("https://bsky.app/profile/Jan.example/post/3kxyz", ("bluesky", "at://jan.example/app.bsky.feed.post/3kxyz")),
         ("https://bsky.app/profile/jan.example", None),
         ("https://social.example/@jan/111222333444555666", ("mastodon", STATUS)),
         ("https://social.example/web/@jan/111222333444555666", ("mastodon", STATUS)),
@@ -254,7 +255,33 @@ STATUS = "https://social.example/users/jan/statuses/111222333444555666"
         ("https://nl.trustpilot.com/reviews/65A1b2c3d4e5f60718293a4b", ("trustpilot", "65a1b2c3d4e5f60718293a4b")),
         ("https://t.me/c/1234567890/42", ("telegram", "-1001234567890:42")),
         ("https://t.me/klmhelp/42", None),
-        ("https://www.instagram.com/p/Cabc-12_x/", None),
+        ("https://www.instagram.com/p/CabC12_xYz0/?igsh=a", ("instagram", instagram_number("CabC12_xYz0"))),
+        ("https://www.instagram.com/klm/reel/CabC12_xYz0/", ("instagram", instagram_number("CabC12_xYz0"))),
+        (f"https://www.instagram.com/p/CabC12_xYz0{'k' * 28}/", ("instagram", instagram_number("CabC12_xYz0"))),
+        ("https://www.instagram.com/p/CabC12_xYz0abc/", None),
+        ("https://www.instagram.com/klm/", None),
+        ("https://www.tiktok.com/@klm/video/7312345678901234567?_t=8", ("tiktok", "7312345678901234567")),
+        ("https://www.tiktok.com/@klm/photo/7312345678901234567", ("tiktok", "7312345678901234567")),
+        ("https://www.tiktok.com/embed/v2/7312345678901234567", ("tiktok", "7312345678901234567")),
+        ("https://m.tiktok.com/v/7312345678901234567.html", ("tiktok", "7312345678901234567")),
+        ("https://www.tiktok.com/@klm", None),
+        (
+            "https://www.linkedin.com/posts/klm_delays-activity-7131234567890123456-AbCd",
+            ("linkedin", "urn:li:activity:7131234567890123456"),
+        ),
+        (
+            "https://nl.linkedin.com/feed/update/urn:li:activity:7131234567890123456/",
+            ("linkedin", "urn:li:activity:7131234567890123456"),
+        ),
+        (
+            "https://www.linkedin.com/embed/feed/update/urn:li:share:7131234567890123456",
+            ("linkedin", "urn:li:share:7131234567890123456"),
+        ),
+        (
+            "https://www.linkedin.com/posts/klm_late-ugcPost-7131234567890123456-xY_z",
+            ("linkedin", "urn:li:ugcPost:7131234567890123456"),
+        ),
+        ("https://www.linkedin.com/company/klm/", None),
         (
             f"https://www.google.com/url?rct=j&sa=t&url={quote('https://x.com/klm/status/1790000000000000001', safe='')}&ct=ga",
             ("x", "1790000000000000001"),
@@ -265,7 +292,27 @@ STATUS = "https://social.example/users/jan/statuses/111222333444555666"
 )
 def test_which_post_a_link_leads_to(url: str, post: tuple[str, str] | None) -> None:
     assert venue_of(url) == post
-    assert post is None or post[0] in CHANNEL_TYPES
+    assert post is None or post[0] in CHANNEL_TYPES | {"instagram", "tiktok", "linkedin"}
+
+
+def test_an_instagram_code_is_a_number_in_base_64() -> None:
+    assert instagram_number("B") == "1"
+    assert instagram_number("BA") == "64"
+    assert instagram_number("CabC12_xYz0") == str(int.from_bytes(urlsafe_b64decode("ACabC12_xYz0")))
+    assert [instagram_number(code) for code in ("", "A", "C!", "é", "_" * 11)] == [None] * 5
+
+
+@given(st.integers(1, 2**64 - 1), st.text("ABCxyz019-_", min_size=28, max_size=28))
+def test_an_instagram_number_is_its_code_and_back(number: int, key: str) -> None:
+    code = instagram_code(str(number))
+    assert instagram_number(code) == instagram_number(code + key) == str(number)
+    assert len(code) <= 11
+
+
+def test_a_handle_stands_in_the_place_of_an_account() -> None:
+    assert handle_in("at://jan.example/app.bsky.feed.post/3kxyz") == "jan.example"
+    assert handle_in("at://did:plc:abc234/app.bsky.feed.post/3kxyz") is None
+    assert handle_in("1790000000000000001") is None
 
 
 LETTERS = st.text(alphabet="aé/.%2F&=?#;+~ü utm_\\@:-", max_size=30)

@@ -1,4 +1,5 @@
-"""Bluesky as its servers are documented to behave: sessions, notifications, search, records under keys, messages, reports.
+"""Bluesky as its servers are documented to behave: sessions, notifications, search, records under keys, messages and their log,
+reports.
 
 It keeps its own rules: 300 graphemes and 3,000 bytes, 25 posts at once, facets in bytes, a session that ends.
 """
@@ -32,6 +33,9 @@ class Bluesky(Venue):
         self.generation = 0
         self.page_size = page_size
         self.takes_messages = True
+        self.sees_messages = True  # whether the app password was made with access to them
+        self.chat_away = False
+        self.log: list[dict[str, Any]] = []
 
     # ruff: noqa: N802  # methods are named as the network names its calls
     # ------------------------------------------------ what people do
@@ -45,6 +49,33 @@ class Bluesky(Venue):
             "indexedAt": _iso(at), "likeCount": 0, "replyCount": 0, "repostCount": 0, "quoteCount": 0,
         }  # fmt: skip
         return uri
+
+    def says(
+        self, number: int, text: str, *, by: str = THEM, at: datetime | None = None, to: str = "", **more: Any
+    ) -> str:
+        """A direct message; `to` is the other's DID where we write. Returns its id in our words."""
+        convo = f"convo-{to or by}"
+        sent_at = _iso(at or AT + timedelta(seconds=number))
+        view = {
+            "$type": "chat.bsky.convo.defs#messageView", "id": f"d{number}", "rev": f"r{number:06d}", "text": text,
+            "sender": {"did": by}, "sentAt": sent_at, **more,
+        }  # fmt: skip
+        self.messages.append({**view, "convoId": convo})
+        self._note("logCreateMessage", convo, view)
+        return f"{convo}/d{number}"
+
+    def takes_away(self, known: str) -> None:
+        """Our own side takes a message away, which is all that there is."""
+        convo, _, number = known.partition("/")
+        one = next(one for one in self.messages if (one["convoId"], one["id"]) == (convo, number))
+        self.messages.remove(one)
+        gone = {name: one[name] for name in ("id", "rev", "sender", "sentAt")}
+        self._note("logDeleteMessage", convo, {"$type": "chat.bsky.convo.defs#deletedMessageView", **gone})
+
+    def _note(self, kind: str, convo: str, message: dict[str, Any]) -> None:
+        rev = f"{len(self.log) + 1:06d}"
+        shown = {name: value for name, value in message.items() if name != "convoId"}
+        self.log.append({"$type": f"chat.bsky.convo.defs#{kind}", "rev": rev, "convoId": convo, "message": shown})
 
     def ours(self) -> list[dict[str, Any]]:
         return [one for uri, one in self.records.items() if uri.startswith(f"at://{US}/")]
@@ -70,6 +101,10 @@ class Bluesky(Venue):
             return _error(501, "MethodNotImplemented")
         if nsid.startswith("chat.bsky") and request.headers.get("atproto-proxy") != "did:web:api.bsky.chat#bsky_chat":
             return _error(501, "MethodNotImplemented")
+        if nsid.startswith("chat.bsky") and not self.sees_messages:
+            return _error(400, "InvalidToken", "Bad token method")
+        if nsid.startswith("chat.bsky") and self.chat_away:
+            return _error(502, "UpstreamFailure")
         if "moderation" in nsid and not request.headers.get("atproto-proxy", "").endswith("#atproto_labeler"):
             return _error(501, "MethodNotImplemented")
         return handler(json_of(request) if request.method == "POST" else request.url.params)
@@ -192,7 +227,35 @@ class Bluesky(Venue):
         return httpx.Response(200, json={"convo": {"id": f"convo-{asked['members']}"}})
 
     def chat_bsky_convo_getMessages(self, asked: Any) -> httpx.Response:
-        return httpx.Response(200, json={"messages": [m for m in self.messages if m["convoId"] == asked["convoId"]]})
+        mine = [one for one in self.messages if one["convoId"] == asked["convoId"]]
+        mine.sort(key=lambda one: str(one["sentAt"]), reverse=True)
+        return httpx.Response(200, json=self._part("messages", mine, asked))
+
+    def chat_bsky_convo_listConvos(self, asked: Any) -> httpx.Response:
+        known = list(dict.fromkeys(one["convoId"] for one in self.messages))
+        last = {
+            one: max((m for m in self.messages if m["convoId"] == one), key=lambda m: str(m["sentAt"])) for one in known
+        }
+        known.sort(key=lambda one: str(last[one]["sentAt"]), reverse=True)
+        shown = [
+            {
+                "id": one, "rev": "1", "muted": False, "unreadCount": 1, "status": "request", "lastMessage": last[one],
+                "members": [{"did": US, "handle": HANDLES[US]}, {"did": THEM, "handle": HANDLES[THEM], "displayName": "Klant"}],
+            }
+            for one in known
+        ]  # fmt: skip
+        return httpx.Response(200, json=self._part("convos", shown, asked))
+
+    def chat_bsky_convo_getLog(self, asked: Any) -> httpx.Response:
+        if "cursor" not in asked:
+            return httpx.Response(200, json={"cursor": f"{len(self.log):06d}", "logs": []})
+        after = [one for one in self.log if one["rev"] > asked["cursor"]][: self.page_size]
+        return httpx.Response(200, json={"cursor": after[-1]["rev"] if after else asked["cursor"], "logs": after})
+
+    def _part(self, name: str, listed: list[dict[str, Any]], asked: Any) -> dict[str, Any]:
+        start, limit = int(asked.get("cursor", 0)), min(int(asked["limit"]), self.page_size)
+        more = {"cursor": str(start + limit)} if start + limit < len(listed) else {}
+        return {name: listed[start : start + limit], **more}
 
     def chat_bsky_convo_sendMessage(self, asked: dict[str, Any]) -> httpx.Response:
         number = len(self.messages) + 1
@@ -201,6 +264,7 @@ class Bluesky(Venue):
             "sentAt": _iso(datetime(2026, 11, 20, 12, tzinfo=UTC)),
         }  # fmt: skip
         self.messages.append(sent)
+        self._note("logCreateMessage", asked["convoId"], sent)
         return httpx.Response(200, json=sent)
 
     @staticmethod

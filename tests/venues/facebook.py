@@ -1,4 +1,5 @@
-"""A Facebook page, played: posts, comments of two depths, private replies with their one-in-seven-days rule, webhooks."""
+"""A Facebook page, played: posts, comments of two depths, recommendations, private replies with their one-in-seven-days rule,
+webhooks."""
 
 from typing import Any
 
@@ -20,6 +21,10 @@ class FacebookVenue(GraphVenue):
         self.things: dict[str, dict[str, Any]] = {}
         self.order: list[str] = []
         self.messages: list[dict[str, Any]] = []
+        self.reviews: list[dict[str, Any]] = []
+        self.under_reviews: list[dict[str, Any]] = []
+        self.tells_ratings = True  # newer versions of the API do not
+        self.denies_answers = False  # says that it does not know the request, and takes it
 
     # ---- what people do there
 
@@ -36,6 +41,21 @@ class FacebookVenue(GraphVenue):
             f"{post.split('_')[1]}_",
             ago,
         )
+
+    def review(self, text: str, ago: float = 0, by: str = "88", advised: bool = True) -> str:
+        story = str(int(self.next_id()) + 900_000)
+        self.reviews.insert(0, {"story": story, "text": text, "by": by, "advised": advised, "at": self.now - ago})
+        return story
+
+    def rated(self, story: str, verb: str = "add", **more: Any) -> dict[str, Any]:
+        """The webhook's change of a recommendation."""
+        one = next(one for one in self.reviews if one["story"] == story)
+        value = {
+            "item": "rating", "verb": verb, "open_graph_story_id": story, "reviewer_id": one["by"],
+            "reviewer_name": f"Person {one['by']}", "created_time": int(one["at"]), "review_text": one["text"],
+            "recommendation_type": "POSITIVE" if one["advised"] else "NEGATIVE",
+        }  # fmt: skip
+        return {"field": "ratings", "value": {**value, **more}}
 
     def remove(self, known: str) -> None:
         del self.things[known]
@@ -83,6 +103,11 @@ class FacebookVenue(GraphVenue):
                 return httpx.Response(
                     200, json=self.listed([self._post(one) for one in self._newest("post") if one.get("tags")], asked)
                 )
+            case "GET", ["500", "ratings"]:
+                if not self.tells_ratings:
+                    return error(12, "(#12) Deprecated for versions v22.0 and higher")
+                newest = sorted(self.reviews, key=lambda one: -one["at"])
+                return httpx.Response(200, json=self.listed([self._review(one) for one in newest], asked))
             case "GET", ["500", "conversations"]:
                 talk = [one for one in reversed(self.messages) if one["to"] == asked["user_id"]]
                 shown = {
@@ -98,6 +123,13 @@ class FacebookVenue(GraphVenue):
 
     def _of_thing(self, method: str, path: list[str], asked: dict[str, Any]) -> httpx.Response:
         match method, path:
+            case "POST", [story, "comments"] if any(one["story"] == story for one in self.reviews):
+                self.under_reviews.append({"id": f"{story}_{self.next_id()}", "on": story, "message": asked["message"]})
+                if self.denies_answers:
+                    return error(100, "Unsupported request - method type: post")
+                return httpx.Response(200, json={"id": self.under_reviews[-1]["id"]})
+            case "GET", [story, "comments"] if any(one["story"] == story for one in self.reviews):
+                return httpx.Response(200, json={"data": []})
             case _, [known] if known not in self.things:
                 return gone(known)
             case _, [known, "comments"] if known not in self.things:
@@ -138,6 +170,13 @@ class FacebookVenue(GraphVenue):
         }
         self.messages.append(sent)
         return httpx.Response(200, json={"recipient_id": thing["by"], "message_id": sent["id"]})
+
+    def _review(self, one: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "created_time": iso(one["at"]), "recommendation_type": "positive" if one["advised"] else "negative",
+            **({"review_text": one["text"]} if one["text"] else {}), "open_graph_story": {"id": one["story"]},
+            "reviewer": {"id": one["by"], "name": f"Person {one['by']}"},
+        }  # fmt: skip
 
     def _newest(self, item: str) -> list[dict[str, Any]]:
         found = [self.things[known] for known in self.order if self.things[known]["item"] == item]

@@ -1,4 +1,5 @@
-"""An Instagram account, played: media that count their comments, answers one level deep, tags, private answers, webhooks."""
+"""An Instagram account, played: media that count their comments, answers one level deep, tags, private answers, conversations
+with their window of 24 hours, webhooks."""
 
 import re
 from typing import Any
@@ -24,6 +25,7 @@ class InstagramVenue(GraphVenue):
         self.comments: dict[str, dict[str, Any]] = {}
         self.named: list[dict[str, Any]] = []
         self.messages: list[dict[str, Any]] = []
+        self.talks: dict[str, list[dict[str, Any]]] = {}
         self.elsewhere: dict[str, dict[str, Any]] = {}  # what stands under posts of others, or is one, by its id
 
     def post(self, ago: float = 0) -> str:
@@ -56,6 +58,30 @@ class InstagramVenue(GraphVenue):
         changes = [{"field": field, "value": value}]
         return delivery("instagram", {"id": account, "time": int(at or one["at"]) + 2, "changes": changes})
 
+    def says(self, who: str, text: str = "", ago: float = 0, ours: bool = False, **more: Any) -> dict[str, Any]:
+        """A direct message. `attachments` are kinds of files, `story` is "mention" or "reply_to"."""
+        said = {"mid": f"aWdt{self.next_id()}", "text": text, "at": self.now - ago, "who": who, "ours": ours, **more}
+        self.talks.setdefault(who, []).append(said)
+        return said
+
+    def event(self, said: dict[str, Any], **more: Any) -> dict[str, Any]:
+        sides = (ACCOUNT, said["who"]) if said["ours"] else (said["who"], ACCOUNT)
+        message: dict[str, Any] = {"mid": said["mid"], **({"text": said["text"]} if said["text"] else {}), **more}
+        files = [*said.get("attachments", ()), *(["story_mention"] if said.get("story") == "mention" else [])]
+        if files:
+            url = "https://lookaside.fbsbx.com/ig_messaging_cdn/?asset_id=1"
+            message["attachments"] = [{"type": kind, "payload": {"url": url}} for kind in files]
+        if said.get("story") == "reply_to":
+            message["reply_to"] = {"story": {"id": "18070001", "url": "https://lookaside.fbsbx.com/story"}}
+        if said["ours"]:
+            message["is_echo"] = True
+        return {
+            "sender": {"id": sides[0]}, "recipient": {"id": sides[1]}, "timestamp": int(said["at"] * 1000), "message": message,
+        }  # fmt: skip
+
+    def tells_messages(self, *events: dict[str, Any], account: str = ACCOUNT) -> Push:
+        return delivery("instagram", {"id": account, "time": int(self.now * 1000), "messaging": list(events)})
+
     def tells_named(self, media: str, comment: str | None = None) -> Push:
         value = {"media_id": media, **({"comment_id": comment} if comment else {})}
         return delivery(
@@ -85,19 +111,9 @@ class InstagramVenue(GraphVenue):
                 return httpx.Response(200, json=self.listed(shown, asked))
             case "GET", [known, "conversations"] if known == ACCOUNT:
                 assert asked["platform"] == "instagram"
-                talk = [one for one in self.messages if one["to"] == asked["user_id"]]
-                shown_talk = [
-                    {
-                        "id": one["id"],
-                        "message": one["text"],
-                        "from": {"id": ACCOUNT, "username": HANDLE},
-                        "created_time": iso(one["at"]),
-                    }
-                    for one in talk
-                ]
-                return httpx.Response(
-                    200, json={"data": [{"id": "c1", "messages": {"data": shown_talk}}] if talk else []}
-                )
+                mine = {who: talk for who, talk in self.talks.items() if asked.get("user_id", who) == who}
+                talks = sorted(mine, key=lambda who: -max(one["at"] for one in mine[who]))
+                return httpx.Response(200, json=self.listed([self._talk(who) for who in talks], asked))
             case "POST", [known, "messages"] if known == ACCOUNT:
                 return self._private(asked)
             case "POST", [known, "mentions"] if known == ACCOUNT:
@@ -107,6 +123,8 @@ class InstagramVenue(GraphVenue):
 
     def _of_comment(self, method: str, path: list[str], asked: dict[str, Any]) -> httpx.Response:
         match method, path:
+            case "GET", [talk, "messages"] if talk.removeprefix("t_") in self.talks:
+                return httpx.Response(200, json=self.listed(self._said(talk.removeprefix("t_")), asked))
             case "GET", [known, "comments"] if known in self.media:
                 return httpx.Response(200, json=self.listed(self._top(known), asked))
             case _, [known, *_] if known not in self.comments:
@@ -134,6 +152,8 @@ class InstagramVenue(GraphVenue):
         raise AssertionError(f"{method} {path} is not Instagram's")
 
     def _private(self, asked: dict[str, Any]) -> httpx.Response:
+        if "id" in asked["recipient"]:
+            return self._answer(asked["recipient"]["id"], asked["message"]["text"])
         one = self.comments.get(asked["recipient"]["comment_id"])
         if one is None:
             return gone("it")
@@ -143,15 +163,42 @@ class InstagramVenue(GraphVenue):
             return error(10900, "Activity already replied to")
         if len(asked["message"]["text"].encode()) > 1000:
             return error(100, "Length of param message[text] must be less than or equal to 1000")
-        sent = {
-            "id": f"aWdf{self.next_id()}",
-            "text": asked["message"]["text"],
-            "to": one["by"][0],
-            "at": self.now,
-            "on": one["id"],
-        }
-        self.messages.insert(0, sent)
-        return httpx.Response(200, json={"recipient_id": one["by"][0], "message_id": sent["id"]})
+        sent = self.says(one["by"][0], asked["message"]["text"], ours=True)
+        self.messages.insert(0, {**sent, "id": sent["mid"], "on": one["id"]})
+        return httpx.Response(200, json={"recipient_id": one["by"][0], "message_id": sent["mid"]})
+
+    def _answer(self, who: str, text: str) -> httpx.Response:
+        theirs = [one["at"] for one in self.talks.get(who, ()) if not one["ours"]]
+        if not theirs:
+            return error(100, "No matching user found", 2018001)
+        if self.now - max(theirs) >= DAY:
+            return error(10, "This message is sent outside of allowed window.", 2534022)
+        if len(text.encode()) > 1000:
+            return error(100, "Length of param message[text] must be less than or equal to 1000")
+        return httpx.Response(200, json={"recipient_id": who, "message_id": self.says(who, text, ours=True)["mid"]})
+
+    def _talk(self, who: str) -> dict[str, Any]:
+        updated = iso(max(one["at"] for one in self.talks[who]))
+        return {"id": f"t_{who}", "updated_time": updated, "messages": self.listed(self._said(who), {"limit": "25"})}
+
+    def _said(self, who: str) -> list[dict[str, Any]]:
+        sides = {True: {"id": ACCOUNT, "username": HANDLE}, False: {"id": who, "username": f"klant.{who}"}}
+        shown = []
+        for one in sorted(self.talks[who], key=lambda one: -one["at"]):
+            files = [
+                {f"{kind}_data": {"url": "https://scontent.cdninstagram.com/v/x"}}
+                for kind in one.get("attachments", ())
+            ]
+            story = (
+                {"story": {one["story"]: {"id": "18070001", "link": "https://x.example/"}}} if "story" in one else {}
+            )
+            shown.append(
+                {
+                    "id": one["mid"], "message": one["text"], "from": sides[one["ours"]], "to": {"data": [sides[not one["ours"]]]},
+                    "created_time": iso(one["at"]), **({"attachments": {"data": files}} if files else {}), **story,
+                }
+            )  # fmt: skip
+        return shown
 
     def _shown(self, one: dict[str, Any]) -> dict[str, Any]:
         return {

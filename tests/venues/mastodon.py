@@ -126,7 +126,7 @@ class Mastodon(Venue):
         limit = min(int(asked["limit"]), self.most)
         since, until = int(asked.get("min_id", 0)), int(asked.get("max_id", 1 << 63))
         found = [one for one in found if int(one["id"]) < until]
-        page = [one for one in found if int(one["id"]) > since][:limit] if since else found[-limit:]
+        page = [one for one in found if int(one["id"]) > since][:limit] if "min_id" in asked else found[-limit:]
         return httpx.Response(200, json=page[::-1], headers={"X-RateLimit-Remaining": "299"})
 
     def _search(self, asked: Any) -> httpx.Response:

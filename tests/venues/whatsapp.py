@@ -1,4 +1,5 @@
-"""A WhatsApp number at Meta's Cloud API, played: messages, statuses, the window of 24 hours, webhooks."""
+"""A WhatsApp number at Meta's Cloud API, played: messages, statuses, the window of 24 hours and templates after it,
+webhooks."""
 
 from typing import Any
 
@@ -19,6 +20,7 @@ class WhatsappVenue(GraphVenue):
         self.now = NOON.timestamp()
         self.heard: dict[str, float] = {}
         self.sent: list[dict[str, Any]] = []
+        self.templates = {("answer_later", "nl")}
         self.known: set[str] = set()
 
     def says(self, who: str, type_: str = "text", ago: float = 0, **part: Any) -> dict[str, Any]:
@@ -47,12 +49,28 @@ class WhatsappVenue(GraphVenue):
         raise AssertionError(f"{method} {path} is not WhatsApp's")
 
     def _send(self, asked: dict[str, Any]) -> httpx.Response:
-        assert (asked["messaging_product"], asked["type"]) == ("whatsapp", "text")
+        assert asked["messaging_product"] == "whatsapp"
+        if asked["type"] == "template":
+            return self._send_template(asked)
+        assert asked["type"] == "text"
         assert asked["context"]["message_id"] in self.known
         if len(asked["text"]["body"]) > 4096:
             return error(100, "Param text['body'] must be at most 4096 characters long.")
         if self.now - self.heard.get(asked["to"], 0) >= DAY:
             return error(131047, "Re-engagement message")
+        return self._taken(asked)
+
+    def _send_template(self, asked: dict[str, Any]) -> httpx.Response:
+        template = asked["template"]
+        if (template["name"], template["language"]["code"]) not in self.templates:
+            return error(132001, "(#132001) Template name does not exist in the translation", status=404)
+        (body,) = template["components"]
+        (variable,) = body["parameters"]
+        if "\n" in variable["text"] or "\t" in variable["text"] or "    " in variable["text"]:
+            return error(132018, "Param text cannot have new-line/tab characters or more than 4 consecutive spaces")
+        return self._taken(asked)
+
+    def _taken(self, asked: dict[str, Any]) -> httpx.Response:
         known = f"wamid.{self.next_id()}"
         self.sent.append({"id": known, **asked})
         return httpx.Response(

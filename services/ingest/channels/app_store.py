@@ -115,7 +115,7 @@ class AppStore:
         """The next page of reviews: of App Store Connect, or of each country's feed in turn."""
         walk = Walk.of(cursor, ("reviews",) if self._connected else self._settings.countries)
         until = moment(walk.until)
-        floor = until - LAG if until else clock.now() - timedelta(days=self._settings.days_back)
+        floor = walk.floor(until, timedelta(days=self._settings.days_back), LAG)
         if self._connected:
             told, quota = await self._from_connect(walk.token)
             token, country = _next_page(told), None
@@ -129,8 +129,9 @@ class AppStore:
             token = None
         elif not self._connected and token == str(FEED_PAGES + 1):
             token = None
-            if until is not None and min(times) > until:
-                gaps = (Gap(until, min(times), f"The feed of {country} shows no more than its newest reviews."),)
+            known = until or walk.since
+            if known is not None and min(times) > known:
+                gaps = (Gap(known, min(times), f"The feed of {country} shows no more than its newest reviews."),)
         newest = max((at for at in times if at <= clock.now()), default=None)
         more = walk.step(token, clock.iso(newest) if newest else None)
         rest = None if more else POLL_AFTER

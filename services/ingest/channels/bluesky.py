@@ -1,10 +1,11 @@
-"""Bluesky: posts that name us, answer us, or hold our words; by notifications, search and Jetstream. Answered.
+"""Bluesky: posts that name us, answer us, or hold our words, by notifications, search and Jetstream; and direct messages. Answered.
 
 An app password signs in; without one only what the network shows to everybody is read. A reply's key is worked out from its
 token, so sending it again posts it once. What was read is looked at again for a while, so that deletions are seen.
 """
 
 from collections.abc import AsyncIterator, Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Literal
 
@@ -27,15 +28,18 @@ from services.ingest.channel import (
     ReplyRules,
     ReplyWay,
     Sent,
+    TryLater,
     reading,
 )
-from services.ingest.networks import atproto
+from services.ingest.networks import atproto, atproto_chat
+from services.ingest.networks.atproto_chat import Chat
 from services.ingest.networks.atproto_jetstream import Listener
 from services.ingest.networks.atproto_records import Records
 from services.ingest.networks.atproto_session import SignedIn
 from services.ingest.networks.json_api import Fields, expect_json, moment, object_in, quota_left
 from services.ingest.networks.walks import Walk
 from shared.kit import clock
+from shared.rules.wanted import Wanted
 
 LAG = timedelta(minutes=5)  # how late the app view may show a post; read again that far
 FIRST_REACH = timedelta(days=1)
@@ -43,8 +47,8 @@ PAGE_SIZE = 100
 LOOKED_AT, LONGEST_ASK = 25, 1_700  # posts in one getPosts, and characters of their addresses in its URL
 WATCHED = 200  # of the posts read last, those that are looked at again
 MISSED_TWICE = 2
-PAUSE = timedelta(seconds=60)
-_NOTIFIED, _LOOKS = "notifications", "looks"
+PAUSE, SOON = timedelta(seconds=60), timedelta(seconds=5)
+_NOTIFIED, _LOOKS, _MESSAGES = "notifications", "looks", "messages"
 
 
 class BlueskySettings(ChannelSettings):
@@ -56,10 +60,14 @@ class BlueskySettings(ChannelSettings):
     queries: tuple[str, ...] = Field(
         default=(), title="What to search for", description="As one types it into Bluesky's search.", max_length=20
     )
+    direct_messages: bool = Field(
+        default=False, title="Read direct messages", description="The app password needs access to them."
+    )
     firehose: bool = Field(
         default=False,
         title="Hear queries from Jetstream",
-        description="Every post of the network is heard and those with all the words of a query are kept; needs no password.",
+        description="Every post of the network is heard. Kept are those with all the words of a query here, and those that name a "
+        "brand of the workspace or hold what a saved search looks for; needs no password.",
     )
     service: str = Field(
         default="https://bsky.social", title="Server of our account (PDS)", pattern=r"^https?://\S+$", max_length=300
@@ -111,6 +119,7 @@ class Bluesky:
     def __init__(self, settings: Mapping[str, Any], secrets: Mapping[str, str], http: HttpClient) -> None:
         self._settings = known = BlueskySettings.model_validate(settings)
         password = BlueskySecrets.model_validate(secrets).app_password
+        self._wanted = Wanted(())
         self._handle = known.handle.strip().removeprefix("@").lower()
         self._signed = bool(password and self._handle)
         server = known.service if self._signed else known.public_service
@@ -129,6 +138,8 @@ class Bluesky:
         whole = object_in(body, "Bluesky")
         if "kind" in whole:
             return Listener((), frozenset(), at).read(whole, everything=True)
+        if isinstance(whole.get("logs"), list):
+            return atproto_chat.page_of(whole["logs"], at)
         name = next((name for name in ("notifications", "posts") if name in whole), None)
         return _page(
             [whole.get("post", whole)] if name is None else whole[name], (name or "posts").removesuffix("s"), at
@@ -140,11 +151,13 @@ class Bluesky:
         held = _held(cursor)
         if walk.turn == _LOOKS:
             return await self._look_again(cursor or {}, walk, held)
+        if walk.turn == _MESSAGES:
+            return await self._hear(cursor or {}, walk, Chat.of((cursor or {}).get("chat"), clock.now() - FIRST_REACH))
         return await self._read(walk, cursor or {}, held)
 
     async def _read(self, walk: Walk, cursor: Cursor, held: dict[str, int]) -> Page:
         now = clock.now()
-        floor = (moment(walk.until) or now - FIRST_REACH + LAG) - LAG
+        floor = walk.floor(moment(walk.until), FIRST_REACH, LAG)
         params = [("limit", str(PAGE_SIZE)), *([("cursor", walk.token)] if walk.token else ())]
         if walk.turn == _NOTIFIED:
             asked, nsid = "notifications", "app.bsky.notification.listNotifications"
@@ -169,16 +182,39 @@ class Bluesky:
             quota_left(answer), drift=found.drift,
         )  # fmt: skip
 
+    async def _hear(self, cursor: Cursor, walk: Walk, chat: Chat, *, by_log: bool = True) -> Page:
+        """The next direct messages. They are served apart from posts: one failure is tried again at once, and while that service
+        stays away posts are read all the same."""
+        try:
+            told, more = await chat.step(self._server, self._what, by_log=by_log)
+            chat.failed = 0
+        except TryLater:
+            if not by_log:
+                raise
+            chat.failed += 1
+            told, more = Page(drift=("chat",)), False
+        again = chat.failed == 1
+        more = more or (not again and walk.step(None, None))
+        kept = {**cursor, **walk.cursor(), "chat": chat.cursor()}
+        return replace(told, cursor=kept, has_more=more, poll_after=SOON if again else PAUSE)
+
     def streaming(self) -> bool:
         """Whether it is set to hear Jetstream."""
         return self._settings.firehose
+
+    def listen_for(self, wanted: Wanted) -> None:
+        """Has Jetstream heard for what the workspace listens for, too."""
+        self._wanted = wanted
+
+    def _wants(self, text: str) -> bool:
+        return self._wanted.wants(text)  # which may become another while a stream is heard
 
     async def stream(self, cursor: Cursor | None) -> AsyncIterator[Page]:
         """What Jetstream tells, from a little before where hearing stopped. Ends at once where it is not asked for."""
         if not self.streaming():
             return
         ours = frozenset({(await self._server.session()).did} if self._signed else ())
-        listener = Listener(self._settings.queries, ours, clock.now(), cursor)
+        listener = Listener(self._settings.queries, ours, clock.now(), cursor, self._wants)
         async for page in listener.hear(self._http, self._settings.jetstream):
             yield page
 
@@ -202,7 +238,8 @@ class Bluesky:
         """What is read in turn. Where Jetstream tells it all, search is left to those who are signed in."""
         by_search = self._signed or not self._settings.firehose
         searched = [f"search:{query}" for query in self._settings.queries] if by_search else []
-        return [*([_NOTIFIED] if self._signed else ()), *searched, _LOOKS]
+        messages = [_MESSAGES] if self._signed and self._settings.direct_messages else []
+        return [*([_NOTIFIED] if self._signed else ()), *searched, *messages, _LOOKS]
 
     async def backfill(self, since: datetime, cursor: Cursor | None) -> Page:
         """What was published at `since` or later, by notifications and search."""
@@ -210,7 +247,10 @@ class Bluesky:
         if not lists:
             return Page()
         read = dict.fromkeys(lists, clock.iso(since + LAG))
-        return await self._read(Walk.of(cursor or {"walk": {"read": read}}, lists), {}, {})
+        walk = Walk.of(cursor or {"walk": {"read": read}}, lists)
+        if walk.turn == _MESSAGES:
+            return await self._hear({}, walk, Chat.of((cursor or {}).get("chat"), since), by_log=False)
+        return await self._read(walk, {}, {})
 
     # ---------------------------------------------------------------- who we are
 

@@ -1,5 +1,5 @@
-"""A Facebook page: comments, visitors' posts and mentions of the page, by webhook and by reading back. Answered in public
-and, once and within seven days, in private; comments can be hidden, and our own taken away.
+"""A Facebook page: comments, visitors' posts, mentions and recommendations of the page, by webhook and by reading back. Answered
+in public and, once and within seven days, in private; comments can be hidden, and our own taken away.
 
 A removal is told by webhook only. Hiding is the page's own doing and changes no mention.
 """
@@ -7,8 +7,6 @@ A removal is told by webhook only. Hiding is the page's own doing and changes no
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Literal
-
-from pydantic import Field
 
 from services.ingest.channel import (
     Account,
@@ -18,10 +16,10 @@ from services.ingest.channel import (
     ChannelSettings,
     Cursor,
     DisplayRules,
-    HookAnswer,
     HttpClient,
     Idempotency,
     Length,
+    OutcomeUnknown,
     OutgoingReply,
     Page,
     Post,
@@ -29,44 +27,42 @@ from services.ingest.channel import (
     ReplyRules,
     ReplyWay,
     Sent,
+    SkipThis,
 )
-from services.ingest.networks.facebook_events import WWW, page_of
+from services.ingest.networks.facebook_events import WWW, kind_of, page_of
 from services.ingest.networks.items import payload_in
-from services.ingest.networks.json_api import Fields
-from services.ingest.networks.meta import Graph, Hooks, MetaSecrets, MetaSettings, entries_in, ours_among, sent
+from services.ingest.networks.meta import Graph, MetaSecrets, PageSettings, WatchDays, ours_among, page_account, sent
+from services.ingest.networks.meta_hooks import Hooked, Hooks, entries_in
 from services.ingest.networks.meta_sweep import Listing, Sweep
 from shared.kit import clock
+from shared.models.mention import MentionKind
 
-POLL_AFTER = timedelta(minutes=5)
 LONGEST_COMMENT, LONGEST_MESSAGE = 8_000, 2_000  # code points; not in Meta's reference, known from use
 PRIVATE_WITHIN_S = 7 * 86_400
 _COMMENT = "id,message,from,created_time,parent{id},permalink_url,attachment{type},like_count,comment_count"
+_RATING = "created_time,rating,recommendation_type,review_text,reviewer{id,name},open_graph_story{id}"
+UNSUPPORTED = "Unsupported"
 _POST = "id,message,from,created_time,permalink_url,attachments{type,unshimmed_url}"
 
 
-class FacebookSettings(MetaSettings):
+class FacebookSettings(PageSettings):
     """Which page."""
 
-    page_id: str = Field(
-        title="Id of the page", description="Digits, as the page's settings show them.", pattern=r"^\d{1,32}$"
-    )
-    watch_days: int = Field(
-        default=14, ge=1, le=365, title="Days for which comments under a post are read back",
-        description="Webhooks tell comments under older posts too.",
-    )  # fmt: skip
+    watch_days: WatchDays = 14
 
 
 class FacebookSecrets(MetaSecrets):
     """A page access token, and the secrets of the app that has it."""
 
 
-class Facebook:
+class Facebook(Hooked):
     """One page."""
 
     title: ClassVar[str] = "Facebook page"
     Settings: ClassVar[type[ChannelSettings]] = FacebookSettings
     Secrets: ClassVar[type[ChannelSecrets]] = FacebookSecrets
     ids_unique_within: ClassVar[Literal["network", "channel"]] = "network"
+    hook_of: ClassVar[str] = "page"
     display_rules: ClassVar[DisplayRules] = DisplayRules(delete_on_request=True)  # general knowledge
     reply_rules: ReplyRules = ReplyRules(
         public=ReplyWay(lengths=(Length(limit=LONGEST_COMMENT),)),
@@ -78,30 +74,21 @@ class Facebook:
     def __init__(self, settings: Mapping[str, Any], secrets: Mapping[str, str], http: HttpClient) -> None:
         self._settings = FacebookSettings.model_validate(settings)
         known = FacebookSecrets.model_validate(secrets)
-        self._hooks = Hooks(known)
+        self._hooks, self._watched = Hooks(known), self._settings.page_id
         self._graph = Graph(self._settings, known, http, "Facebook")
 
     @staticmethod
     def read_payload(body: bytes, at: datetime) -> Page:
-        """A delivery to the webhook, or a page of comments as the Graph API lists them."""
+        """A delivery to the webhook, or a page of comments or of recommendations as the Graph API lists them."""
         whole = payload_in(body)
         if isinstance(whole, dict) and isinstance(whole.get("data"), list):
-            listed = [{"kind": "feed.comments", "entry": {}, "value": one} for one in whole["data"]]
+            listed = [{"kind": kind_of(one), "entry": {}, "value": one} for one in whole["data"]]
             return page_of(listed, at)
         return page_of(entries_in(body, "page", "changes"), at)
 
-    def verify(self, push: Push, at: datetime) -> str:
-        """Checks X-Hub-Signature-256 over the very bytes."""
-        return self._hooks.verify(push)
-
-    def answer_hook(self, push: Push, at: datetime) -> HookAnswer | None:
-        """Answers Meta's question whether this address is ours."""
-        return self._hooks.answer(push)
-
     def read_push(self, push: Push, at: datetime) -> Page:
         """What a delivery tells of our page; one delivery may tell of several pages."""
-        changes = entries_in(push.body, "page", "changes")
-        return page_of([one for one in changes if str(one["entry"]) == self._settings.page_id], at)
+        return page_of(self._of_ours(push, "changes"), at)
 
     async def page(self, cursor: Cursor | None) -> Page:
         """What stands on the page since it was read before, webhook or not."""
@@ -116,12 +103,20 @@ class Facebook:
         return "read_back"
 
     async def reply_publicly(self, reply: OutgoingReply) -> Sent:
-        """Comments on a comment or a post, as the page."""
-        answer = await self._graph.write(f"{reply.in_reply_to}/comments", {"message": reply.text})
+        """Comments on a comment, a post or a recommendation, as the page."""
+        try:
+            answer = await self._graph.write(f"{reply.in_reply_to}/comments", {"message": reply.text})
+        except SkipThis as refused:
+            # Under a recommendation Facebook has been seen to say that it knows no such request, and to take it.
+            if reply.kind == MentionKind.REVIEW and UNSUPPORTED in str(refused):
+                raise OutcomeUnknown(f"{refused} It may stand there all the same.") from refused
+            raise
         return sent(answer, "id", "Facebook", WWW)
 
     async def reply_privately(self, reply: OutgoingReply) -> Sent:
         """Sends the one private message that a comment or a post allows."""
+        if reply.kind == MentionKind.REVIEW:
+            raise SkipThis("Facebook takes no private message to who recommended the page. Answer in public.")
         to = "post_id" if reply.kind in ("post", "photo", "video") else "comment_id"
         return await self._graph.message(f"{self._settings.page_id}/messages", {to: reply.in_reply_to}, reply.text)
 
@@ -139,6 +134,8 @@ class Facebook:
             },
         )
         found = ours_among(shown.items(), self._settings.page_id, reply.text, since, "message", "created_time")
+        if found is None and reply.kind == MentionKind.REVIEW:
+            raise ChannelBroken("Facebook does not always show what stands under a recommendation; look for it there.")
         return found and Sent(found.external_id, found.sent_at, f"{WWW}{found.external_id}")
 
     async def hide(self, post: Post) -> None:
@@ -155,12 +152,7 @@ class Facebook:
 
     async def account(self) -> Account:
         """The page whose token it is. Raises ChannelBroken where that is another page."""
-        found = Fields((await self._graph.read("me", {"fields": "id,name,username,link"})).found, "me", {})
-        if found.text("id") != self._settings.page_id:
-            raise ChannelBroken(
-                f"The token belongs to {found.text('name')} ({found.text('id')}). Enter that page's own token."
-            )
-        return Account(self._settings.page_id, found.text("name") or "", found.text("username"), found.link("link"))
+        return await page_account(self._graph, self._settings.page_id)
 
     def own_accounts(self) -> frozenset[str]:
         """The page."""
@@ -168,11 +160,7 @@ class Facebook:
 
     async def _step(self, sweep: Sweep) -> Page:
         events, read = await sweep.step(self._graph, self._listings())
-        rest = read.rest if read.rest or not sweep.done else POLL_AFTER
-        return page_of(
-            events, clock.now(), cursor=sweep.cursor(), has_more=not sweep.done and not rest,
-            poll_after=rest, quota_left=read.quota_left,
-        )  # fmt: skip
+        return page_of(events, clock.now(), **sweep.stands(read))
 
     def _listings(self) -> tuple[Listing, ...]:
         order = {"filter": "stream", "order": "reverse_chronological"}
@@ -183,6 +171,7 @@ class Facebook:
                 timedelta(days=self._settings.watch_days), "comments", _COMMENT, "created_time", under_params=order, timed=True,
             ),
             Listing("tagged", f"{page}/tagged", _POST, "created_time", timed=True),
+            Listing("ratings", f"{page}/ratings", _RATING, "created_time", may_be_gone=True),
         )  # fmt: skip
 
 

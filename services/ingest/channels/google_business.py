@@ -101,8 +101,7 @@ class GoogleBusiness:
     async def page(self, cursor: Cursor | None) -> Page:
         """The next page of the reviews of a place; the places take turns."""
         walk = Walk.of(cursor, self._settings.locations)
-        until = moment(walk.until)
-        floor = until - LAG if until else clock.now() - timedelta(days=self._settings.days_back)
+        floor = walk.floor(moment(walk.until), timedelta(days=self._settings.days_back), LAG)
         params = {"pageSize": str(PAGE_SIZE), "orderBy": "updateTime desc"}
         if walk.token:
             params["pageToken"] = walk.token

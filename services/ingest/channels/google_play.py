@@ -116,8 +116,7 @@ class GooglePlay:
     async def page(self, cursor: Cursor | None) -> Page:
         """The next page of reviews, from the last changed down to what was read before."""
         now, walk = clock.now(), Walk.of(cursor, ("reviews",))
-        until, polled = moment(walk.until), moment((cursor or {}).get("polled"))
-        floor = until - LAG if until else now - WINDOW
+        floor, read_to = walk.floor(moment(walk.until), WINDOW, LAG), walk.since
         params = {"maxResults": str(PAGE_SIZE), **({"token": walk.token} if walk.token else {})}
         told = await self._get(self._reviews, params)
         read = _items(told, self._settings.package)
@@ -126,16 +125,12 @@ class GooglePlay:
         if times and min(times) < floor:
             token = None
         gaps: tuple[Gap, ...] = ()
-        if walk.token is None and polled is not None and polled < now - WINDOW:
-            gaps = (Gap(polled, now - WINDOW, f"{_WHAT} shows one week, and was not read for longer than that."),)
+        if walk.token is None and read_to is not None and read_to < now - WINDOW:
+            gaps = (Gap(read_to, now - WINDOW, f"{_WHAT} shows one week, and was not read for longer than that."),)
         newest = max((at for at in times if at <= now), default=None)
-        began = moment((cursor or {}).get("began")) if walk.token else now
         more = walk.step(token, clock.iso(newest) if newest else None)
-        state = {"began": clock.iso(began or now)} if more else {"polled": clock.iso(began or now)}
-        if more and polled is not None and not gaps:
-            state["polled"] = clock.iso(polled)
         rest = None if more else POLL_AFTER
-        return Page(cursor={**walk.cursor(), **state}, has_more=more, poll_after=rest, gaps=gaps, **read.told())
+        return Page(cursor=walk.cursor(), has_more=more, poll_after=rest, gaps=gaps, **read.told())
 
     async def account(self) -> Account:
         """The app, if the service account may see its reviews."""

@@ -1,5 +1,6 @@
-"""A professional Instagram account: comments under its posts and mentions of it, by webhook and by reading back. Answered in
-public, one level deep, and once and within seven days in private; comments can be hidden, and our own taken away.
+"""A professional Instagram account: comments under its posts, mentions of it and direct messages, by webhook and by reading back.
+Comments are answered in public, one level deep, and once and within seven days in private; direct messages within 24 hours of
+the customer's last. Comments can be hidden, and our own taken away.
 
 The webhook of a mention holds ids only; it comes in with a title that says so, and its words are asked for.
 """
@@ -18,7 +19,6 @@ from services.ingest.channel import (
     ChannelSettings,
     Cursor,
     DisplayRules,
-    HookAnswer,
     HttpClient,
     Idempotency,
     IncomingMention,
@@ -32,18 +32,20 @@ from services.ingest.channel import (
     Sent,
     SkipThis,
 )
-from services.ingest.networks.instagram_events import named_in, page_of, whole_of
+from services.ingest.networks.instagram_events import is_message, kind_of, named_in, page_of, whole_of
 from services.ingest.networks.items import payload_in
 from services.ingest.networks.json_api import Fields
-from services.ingest.networks.meta import Graph, Hooks, MetaSecrets, MetaSettings, entries_in, ours_among, sent
+from services.ingest.networks.meta import Graph, MetaSecrets, MetaSettings, WatchDays, ours_among, sent
+from services.ingest.networks.meta_hooks import Hooked, Hooks, entries_in
+from services.ingest.networks.meta_messages import PUSHED, conversations
 from services.ingest.networks.meta_sweep import Listing, Sweep
 from shared.kit import clock
 from shared.models.mention import MentionKind
 
-POLL_AFTER = timedelta(minutes=5)
 LONGEST_COMMENT = 2_200  # code points; not in Meta's reference, known from use
 LONGEST_MESSAGE = 1_000  # bytes of UTF-8
 PRIVATE_WITHIN_S = 7 * 86_400
+WINDOW_S = 86_400
 _REPLY = "id,text,timestamp,from,username,like_count"
 _TAGGED = "id,caption,media_type,permalink,timestamp,username,like_count"
 _COMMENT = f"{_REPLY},replies.limit(50){{{_REPLY}}}"
@@ -62,23 +64,26 @@ class InstagramSettings(MetaSettings):
         description="Without the @. Our own comments are known by it.",
         max_length=60,
     )
-    watch_days: int = Field(
-        default=14, ge=1, le=365, title="Days for which comments under a post are read back",
-        description="Webhooks tell comments under older posts too.",
-    )  # fmt: skip
+    watch_days: WatchDays = 14
+    direct_messages: bool = Field(
+        default=True,
+        title="Read direct messages",
+        description="They need the permission for messages; comments do not.",
+    )
 
 
 class InstagramSecrets(MetaSecrets):
     """A token of the account, and the secrets of the app that has it."""
 
 
-class Instagram:
+class Instagram(Hooked):
     """One account."""
 
     title: ClassVar[str] = "Instagram"
     Settings: ClassVar[type[ChannelSettings]] = InstagramSettings
     Secrets: ClassVar[type[ChannelSecrets]] = InstagramSecrets
     ids_unique_within: ClassVar[Literal["network", "channel"]] = "network"
+    hook_of: ClassVar[str] = "instagram"
     display_rules: ClassVar[DisplayRules] = DisplayRules(delete_on_request=True)  # general knowledge
     reply_rules: ReplyRules = ReplyRules(
         public=ReplyWay(lengths=(Length(limit=LONGEST_COMMENT),)),
@@ -86,41 +91,31 @@ class Instagram:
             lengths=(Length(limit=LONGEST_MESSAGE, counted_as="utf8_bytes"),),
             window_s=PRIVATE_WITHIN_S, window_from="published_at", once=True,
         ),
+        in_private=ReplyWay(lengths=(Length(limit=LONGEST_MESSAGE, counted_as="utf8_bytes"),), window_s=WINDOW_S),
     )  # fmt: skip
 
     def __init__(self, settings: Mapping[str, Any], secrets: Mapping[str, str], http: HttpClient) -> None:
         self._settings = InstagramSettings.model_validate(settings)
         known = InstagramSecrets.model_validate(secrets)
         self._handle = (self._settings.handle or "").strip().removeprefix("@").lower() or None
-        self._hooks = Hooks(known)
+        self._hooks, self._watched = Hooks(known), self._settings.account_id
         self._graph = Graph(self._settings, known, http, "Instagram")
 
     @staticmethod
     def read_payload(body: bytes, at: datetime) -> Page:
-        """A delivery to the webhook, or a page of comments or of posts that tag us, as the Graph API lists them."""
+        """A delivery to the webhook, or a page of comments, of posts that tag us, or of messages, as the Graph API lists them."""
         whole = payload_in(body)
         if isinstance(whole, dict) and isinstance(whole.get("data"), list):
-            tagged = [isinstance(one, dict) and "media_type" in one for one in whole["data"]]
-            kinds = ["tags" if one else "media.comments" for one in tagged]
-            listed = zip(kinds, whole["data"], strict=True)
-            return page_of([{"kind": kind, "entry": {}, "value": one} for kind, one in listed], at)
-        return page_of(entries_in(body, "instagram", "changes"), at)
-
-    def verify(self, push: Push, at: datetime) -> str:
-        """Checks X-Hub-Signature-256 over the very bytes."""
-        return self._hooks.verify(push)
-
-    def answer_hook(self, push: Push, at: datetime) -> HookAnswer | None:
-        """Answers Meta's question whether this address is ours."""
-        return self._hooks.answer(push)
+            return page_of([{"kind": kind_of(one), "entry": {}, "value": one} for one in whole["data"]], at)
+        return page_of(entries_in(body, "instagram", "changes", *PUSHED), at)
 
     def read_push(self, push: Push, at: datetime) -> Page:
         """What a delivery tells of our account; one delivery may tell of several accounts."""
-        changes = entries_in(push.body, "instagram", "changes")
-        return page_of([one for one in changes if str(one["entry"]) == self._settings.account_id], at)
+        told = self._of_ours(push, "changes", *PUSHED)
+        return page_of([one for one in told if self._settings.direct_messages or not is_message(one)], at)
 
     async def page(self, cursor: Cursor | None) -> Page:
-        """What stands under our posts since they were read before, and the posts in which we are tagged."""
+        """What stands under our posts since they were read before, the posts in which we are tagged, and direct messages."""
         return await self._step(Sweep.of(cursor, clock.now()))
 
     async def complete(self, mention: IncomingMention) -> IncomingMention | None:
@@ -157,10 +152,14 @@ class Instagram:
         return sent(answer, "id", "Instagram")
 
     async def reply_privately(self, reply: OutgoingReply) -> Sent:
-        """Sends the one private message that a comment allows."""
+        """Answers a direct message; or sends the one private message that a comment allows."""
         if named_in(reply) is not None:
             raise SkipThis("Instagram takes a private message only to who commented under our own posts.")
         path = f"{self._settings.account_id}/messages"
+        if reply.kind == MentionKind.MESSAGE:
+            if not reply.author_external_id:
+                raise SkipThis("Instagram does not tell who wrote it, so nobody can be answered.")
+            return await self._graph.message(path, {"id": reply.author_external_id}, reply.text)
         return await self._graph.message(path, {"comment_id": reply.in_reply_to}, reply.text)
 
     async def find_reply(self, reply: OutgoingReply, *, private: bool, since: datetime) -> Sent | None:
@@ -214,13 +213,10 @@ class Instagram:
                 "timestamp", watched, "comments", _COMMENT, "timestamp", "comments_count",
             ),
             Listing("tags", f"{account}/tags", _TAGGED, "timestamp"),
+            *([conversations(account, "instagram")] if self._settings.direct_messages else ()),
         )  # fmt: skip
         events, read = await sweep.step(self._graph, listings)
-        rest = read.rest if read.rest or not sweep.done else POLL_AFTER
-        return page_of(
-            events, clock.now(), cursor=sweep.cursor(), has_more=not sweep.done and not rest,
-            poll_after=rest, quota_left=read.quota_left,
-        )  # fmt: skip
+        return page_of(events, clock.now(), **sweep.stands(read))
 
 
 CHANNEL: type[Channel] = Instagram

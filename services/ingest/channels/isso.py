@@ -140,7 +140,7 @@ class Isso:
         told["mentions"] += tuple(tombstone({"id": one, "deleted": True}, one, None, now) for one in gone)
         kept = dict(sorted(seen.items(), key=lambda one: one[1][0])[-LISTED:])
         kept |= {one: known[one] for one in lost[LOOKED_AFTER:]}
-        top = max((created for created, _ in seen.values()), default=newest)
+        top = max((created for created, _ in seen.values()), default=newest or floor or now.timestamp())
         return Page(**told, cursor={"known": kept, "newest": max(top, newest)}, gaps=gaps, poll_after=POLL_AFTER)
 
     async def _latest(self, limit: int) -> list[Any]:

@@ -120,8 +120,7 @@ class Lemmy:
         """The next page of posts or comments, in turn."""
         now = clock.now()
         walk = Walk.of(cursor, LISTS)
-        until = moment(walk.until)
-        floor = until - LAG if until else now - timedelta(days=self._settings.days_back)
+        floor = walk.floor(moment(walk.until), timedelta(days=self._settings.days_back), LAG)
         number = int(walk.token or "1")
         path, params = self._listing(walk.turn, number)
         told, quota = await self._get(path, params)

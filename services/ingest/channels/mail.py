@@ -172,9 +172,9 @@ class MailChannel:
             waiting = box.uids_after(last)
             mails, read = box.mails(waiting[:PAGE_SIZE])
             last = max(read, last)
-            latest = max((one.received_at for one in mails), default=newest)
-            place = {"uidvalidity": box.validity, "uid": last}
-            return mails, place | ({"at": clock.iso(latest)} if latest else {}), bool(waiting and waiting[-1] > last)
+            latest = max((one.received_at for one in mails), default=newest or clock.now())
+            place = {"uidvalidity": box.validity, "uid": last, "at": clock.iso(latest)}
+            return mails, place, bool(waiting and waiting[-1] > last)
 
         mails, place, more = await opened.do(work)
         return page_of(

@@ -50,6 +50,7 @@ LOOKED_AT = 20
 HEARTBEAT_S = 90.0  # a stream says something every 15 to 30 seconds
 PAGE_S = 3.0
 _NOTIFIED, _PUBLIC, _LOOKS = "notifications", "public", "looks"
+_ALL = "0"  # before every id
 _ASKED = {_NOTIFIED: [("types[]", "mention"), ("types[]", "quote")]}
 _LIVE = {"notifications": "user/notification", "local": "public/local", "public": "public"}
 
@@ -200,10 +201,10 @@ class Mastodon:
             return reader.page({**cursor, **walk.cursor(), "held": held.posts}, poll_after=PAUSE)
         kind, _, what = turn.partition(":")
         floor = walk.until if kind in (_NOTIFIED, _PUBLIC) else moved(walk.until, -LAG)
-        at: str | None = walk.token or floor
+        at = walk.token or floor or (walk.since and _ALL)  # where nothing stood, whatever does now is new
         params = [*_ASKED.get(kind, ())]
         if kind == "search":  # newest first, passed over by number; the others go forward by id
-            at = floor or since_id(clock.now() - FIRST_REACH)
+            at = floor or since_id(walk.floor(None, FIRST_REACH, LAG))
             params = [("q", what), ("type", "statuses"), *([("offset", walk.token)] if walk.token else [])]
         if kind == _PUBLIC:  # too much to be read twice: it is read once what comes in late has come
             params = [("local", "true")] if self._settings.public == "local" else []

@@ -148,7 +148,7 @@ class NewsServer:
                 place["at"] = clock.iso(_at(one.date) or clock.now())
             place["number"] = one.number
         if not found:
-            place["number"] = group.high
+            place["number"], place["at"] = group.high, place["at"] or clock.iso(clock.now())
         place["watched"] = dict(list(place["watched"].items())[-WATCHED:])
         return bodies, gaps, gone, place["number"] < group.high
 

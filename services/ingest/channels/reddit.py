@@ -135,15 +135,16 @@ class Reddit:
         if held.get("look"):
             return await self._look(held)
         walk = Walk.of(held, self._sources())
-        until = int(walk.until) if walk.until else None
-        floor = until - _s(LAG) if until else int((now - timedelta(days=self._settings.days_back)).timestamp())
-        read, answer = await self._listing(walk.turn, _span(int(now.timestamp()) - floor), walk.token)
+        until = _at(int(walk.until)) if walk.until else None
+        floor = walk.floor(until, timedelta(days=self._settings.days_back), LAG)
+        read, answer = await self._listing(walk.turn, _span(_s(now - floor)), walk.token)
         seen = held.get("seen", 0) + len(read.times)
         oldest = min(read.times, default=None)
-        reached = oldest is None or oldest.timestamp() < floor
+        reached = oldest is None or oldest < floor
         gaps: tuple[Gap, ...] = ()
-        if until and oldest and not reached and read.after is None and seen >= DEEPEST:
-            gaps = (Gap(_at(until), oldest, f"{_WHAT} lists about 1,000 things; what came before them was missed."),)
+        known = until or walk.since
+        if known and oldest and not reached and read.after is None and seen >= DEEPEST:
+            gaps = (Gap(known, oldest, f"{_WHAT} lists about 1,000 things; what came before them was missed."),)
         newest = max((int(at.timestamp()) for at in read.times if at <= now), default=None)
         more = walk.step(None if reached else read.after, str(newest) if newest else None)
         held |= {"watched": watch(held.get("watched", []), read, now), "seen": seen if walk.token else 0}

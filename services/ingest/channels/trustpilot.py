@@ -125,7 +125,9 @@ class Trustpilot:
         items = Items().take(reviews, lambda one, drift: _news(state, to_mention(one, drift, now), now))
         more = state.next(over=len(reviews) < PAGE)
         rest = None if more else POLL_AFTER
-        return Page(**items.told(), cursor=state.cursor(), has_more=more, poll_after=rest, quota_left=left)
+        return Page(
+            **items.told(), cursor=state.cursor(), has_more=more, poll_after=rest, quota_left=left, gaps=state.gaps
+        )
 
     async def backfill(self, since: datetime, cursor: Cursor | None) -> Page:
         """Reviews written at `since` or later that stand there still."""

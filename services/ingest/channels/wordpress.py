@@ -159,7 +159,7 @@ class Wordpress:
         last = len(comments) < PAGE_SIZE if pages is None else state.page >= pages
         items = Items().take(comments, lambda one, drift: state.news(to_mention(one, drift, now), digest_of(one), now))
         more = state.next(over=last)
-        return Page(**items.told(), cursor=state.cursor(), has_more=more, poll_after=POLL_AFTER)
+        return Page(**items.told(), cursor=state.cursor(), has_more=more, poll_after=POLL_AFTER, gaps=state.gaps)
 
     async def _look_after(self, state: Relisting, now: datetime) -> Page:
         """Asks for those comments that were missing from the list, one by one."""

@@ -181,14 +181,13 @@ class X:
     async def _read(self, walk: Walk, cursor: Cursor) -> Page:
         now, ours = clock.now(), walk.turn == _MENTIONS
         mark = time_of(walk.until or "")
-        since = (mark or now - timedelta(hours=self._settings.hours_back) + LAG) - LAG
+        since = walk.floor(mark, timedelta(hours=self._settings.hours_back), LAG)
         gaps: tuple[Gap, ...] = ()
         if not ours and since < now - SEARCHED_BACK:
-            gaps = (
-                (Gap(since, now - SEARCHED_BACK, "X searches only seven days back."),)
-                if walk.token is None and mark
-                else ()
-            )
+            # what was found is older than that where nothing was said since: then nothing was missed
+            read_to = walk.since or mark
+            if walk.token is None and read_to and read_to - LAG < now - SEARCHED_BACK:
+                gaps = (Gap(read_to - LAG, now - SEARCHED_BACK, "X searches only seven days back."),)
             since = now - SEARCHED_BACK
         params = [*FIELDS.items(), ("max_results", str(PAGE_SIZE)), ("start_time", f"{since:%Y-%m-%dT%H:%M:%SZ}")]
         if ours:

@@ -137,8 +137,7 @@ class Youtube:
         """A page of threads, the newest first."""
         known = self._settings
         walk = Walk.of(held, known.videos or (known.channel_id or "",))
-        until = moment(walk.until)
-        floor = until - LAG if until else clock.now() - timedelta(days=known.days_back)
+        floor = walk.floor(moment(walk.until), timedelta(days=known.days_back), LAG)
         place = "videoId" if known.videos else "allThreadsRelatedToChannelId"
         params = {"part": "snippet,replies", place: walk.turn, "order": "time", "maxResults": str(PAGE_SIZE)}
         if walk.token:

@@ -3,7 +3,8 @@
 It is read on from a moment (microseconds since 1970), a little before the last that was heard: repeats are known by their ids.
 """
 
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
@@ -21,7 +22,9 @@ A_HOLE = timedelta(minutes=5)
 """The network is never silent for so long: what lies between was dropped."""
 PAGE_S = 5.0
 MOST_ON_A_PAGE = 200
+BREATH = 100
 HELD = 400  # posts whose edits and deletion, and whose authors' going, are told
+Wants = Callable[[str], bool]
 _GONE = frozenset({"deleted", "takendown"})
 
 
@@ -29,9 +32,12 @@ class Listener:
     """Reads events. `ours` are our accounts: who names or answers them is heard whatever they say."""
 
     def __init__(
-        self, queries: Sequence[str], ours: Collection[str], at: datetime, cursor: Cursor | None = None
-    ) -> None:
+        self, queries: Sequence[str], ours: Collection[str], at: datetime, cursor: Cursor | None = None,
+        wanted: Wants | None = None,
+    ) -> None:  # fmt: skip
+        """`queries` are the channel's own; `wanted` asks whether the workspace listens for a text."""
         self._words = Words(queries)
+        self._wanted = wanted
         self._ours = ours
         self._at = at
         self._cursor = dict(cursor or {})
@@ -41,7 +47,7 @@ class Listener:
         """Pages as they fill, or every few seconds; the cursor moves with each. Raises TryLater where the connection ends."""
         heard: int | None = self._cursor.get("heard_us")
         asked = {"wantedCollections": atproto.POST} | ({"cursor": str(heard - REWIND_US)} if heard else {})
-        gap = heard
+        gap, events = heard, 0
         page = _Page(clock.now())
         with reading("Jetstream"):
             async with http.web_socket(f"{address}?{urlencode(asked)}") as socket:
@@ -57,11 +63,19 @@ class Listener:
                             page.gaps.append(Gap(since, until, "Jetstream begins later than we stopped hearing."))
                         gap = None
                     self._at = clock.now()
-                    self._take(event, page, everything=False)
+                    if self._is_nothing_to_us(event):
+                        page.filtered += 1
+                    else:
+                        self._take(event, page, everything=False)
+                    events += 1
+                    if (
+                        events % BREATH == 0
+                    ):  # when catching up, messages come without a pause, and others want to work too
+                        await asyncio.sleep(0)
                     if page.is_due(self._at):
                         yield page.done({**self._cursor, "heard_us": heard, "heard": list(self._heard)})
                         page = _Page(self._at)
-        if heard and page.mentions:
+        if heard and (page.mentions or page.filtered):
             yield page.done({**self._cursor, "heard_us": heard, "heard": list(self._heard)})
         raise TryLater("Jetstream ended the connection.", timedelta(seconds=5))
 
@@ -80,6 +94,20 @@ class Listener:
             return event
         page.drift["event"] = None
         return None
+
+    def _is_nothing_to_us(self, event: Mapping[str, Any]) -> bool:
+        """Whether an event is a plain new post (no answer, no links) that nobody listens for: nearly all are, and so are told
+        quickly. Of all others nothing is said here."""
+        commit = event.get("commit")
+        if type(commit) is not dict or commit.get("operation") != "create":
+            return False
+        record = commit.get("record")
+        if type(record) is not dict or "reply" in record or "facets" in record:
+            return False
+        text = record.get("text")
+        if type(text) is not str or commit.get("collection") != atproto.POST or event.get("did") in self._ours:
+            return False
+        return not (self._words.are_in(text) or (self._wanted is not None and self._wanted(text)))
 
     def _take(self, event: Mapping[str, Any], page: "_Page", *, everything: bool) -> None:
         fields = Fields(dict(event), "event", page.drift)
@@ -103,6 +131,7 @@ class Listener:
                 page.mentions.append(atproto.tombstone(uri, heard_at))
             return
         if not (everything or uri in self._heard or self._is_wanted(commit.inside("record"))):
+            page.filtered += operation == "create"
             return
         shown = {
             "uri": uri, "cid": commit.text("cid"), "author": {"did": did}, "record": commit.value.get("record"),
@@ -129,7 +158,8 @@ class Listener:
                 if self._ours and feature.text("did") in self._ours:
                     return True
                 links += [one for one in (feature.text("uri"), feature.text("tag")) if one]
-        return self._words.are_in(record.text("text"), *links)
+        said = [one for one in (record.text("text"), *links) if one]
+        return self._words.are_in(*said) or (self._wanted is not None and self._wanted("\n".join(said)))
 
 
 class _Page:
@@ -141,6 +171,7 @@ class _Page:
         self.gaps: list[Gap] = []
         self.gone: list[str] = []
         self.drift: dict[str, None] = {}
+        self.filtered = 0
         self._begun = begun
 
     def is_due(self, at: datetime) -> bool:
@@ -152,7 +183,7 @@ class _Page:
         """As it is handed on."""
         return Page(
             tuple(self.mentions), cursor, skipped=tuple(self.skipped), gaps=tuple(self.gaps),
-            gone_accounts=tuple(self.gone), drift=tuple(self.drift),
+            gone_accounts=tuple(self.gone), drift=tuple(self.drift), filtered=self.filtered,
         )  # fmt: skip
 
 

@@ -18,12 +18,11 @@ from services.ingest.channel import (
     reading,
     replying,
 )
-from services.ingest.networks import atproto
+from services.ingest.networks import atproto, atproto_chat
 from services.ingest.networks.atproto_session import SignedIn, error_of, refuse_stale
 from services.ingest.networks.json_api import Fields, expect_json, moment, parsed, said_in, token_time, until_reset
 from shared.kit import clock
 
-CHAT = {"atproto-proxy": "did:web:api.bsky.chat#bsky_chat"}
 REASONS = {"spam": "Spam", "violation": "Violation", "misleading": "Misleading", "sexual": "Sexual", "rude": "Rude"}
 A_WHILE = timedelta(minutes=5)
 MOST_HANDLES = 10  # in one reply
@@ -103,7 +102,7 @@ class Records:
             return found
         with replying(self.what):
             answer = await self.server.call(
-                "POST", "chat.bsky.convo.sendMessage", headers=CHAT,
+                "POST", "chat.bsky.convo.sendMessage", headers=atproto_chat.HEADERS,
                 json={"convoId": convo, "message": {"text": reply.text}},
             )  # fmt: skip
         self._expect_written(answer)
@@ -151,8 +150,9 @@ class Records:
                 "GET",
                 "chat.bsky.convo.getConvoForMembers",
                 params=[("members", reply.author_external_id)],
-                headers=CHAT,
+                headers=atproto_chat.HEADERS,
             )
+        atproto_chat.refuse_scope(answer, self.what)
         if answer.status in (400, 403):
             raise SkipThis(
                 f"They take no direct message of ours: {said_in(answer, 'message', 'error') or answer.status}."
@@ -160,7 +160,10 @@ class Records:
         convo = Fields(expect_json(answer, self.what), "convo", {}).inside("convo").text("id") or ""
         with reading(self.what):
             answer = await self.server.call(
-                "GET", "chat.bsky.convo.getMessages", params=[("convoId", convo), ("limit", "100")], headers=CHAT
+                "GET",
+                "chat.bsky.convo.getMessages",
+                params=[("convoId", convo), ("limit", "100")],
+                headers=atproto_chat.HEADERS,
             )
         for one in Fields(expect_json(answer, self.what), "messages", {}).each("messages"):
             sent = one.moment("sentAt")

@@ -15,6 +15,7 @@ WWW = "https://www.facebook.com/"
 
 POSTS = frozenset({"post", "status", "photo", "video", "share", "link", "album", "note", "event", "reel", "story"})
 OTHERS = frozenset({"reaction", "like", "page", "milestone", "address", "coupon", "cta", "offer", "rating", "hours"})
+RECOMMENDED = {"positive": "Recommends the page.", "negative": "Does not recommend the page."}
 ADDED, EDITED, REMOVED = frozenset({"add"}), frozenset({"edit", "edited", "update"}), frozenset({"remove", "delete"})
 _MEDIA: Mapping[str, Literal["image", "video"]] = {
     "photo": "image", "album": "image", "sticker": "image", "animated_image_share": "image",
@@ -29,13 +30,22 @@ def to_mention(event: Any, drift: Drift, at: datetime) -> IncomingMention | None
         return _changed(event, drift, at)
     if event["kind"] == "feed.comments":
         return _comment(event, drift, at)
+    if event["kind"] == "ratings":
+        return _review(event.get("value"), drift, at)
     return _post(event, drift, at)
+
+
+def kind_of(listed: Any) -> str:
+    """What an entry of a list is of which only the entries are known."""
+    return "ratings" if isinstance(listed, dict) and "open_graph_story" in listed else "feed.comments"
 
 
 def _changed(event: Mapping[str, Any], drift: Drift, at: datetime) -> IncomingMention | None:
     value = Fields(event.get("value"), "value", drift)
+    if event.get("field") == "ratings":
+        return _review_changed(event, value, at)
     if event.get("field") not in ("feed", "mention"):
-        if event.get("field") not in ("ratings", "videos", "live_videos", "name", "picture"):
+        if event.get("field") not in ("videos", "live_videos", "name", "picture"):
             drift["field"] = None
         return None
     item, verb = value.text("item") or "post", value.text("verb") or "add"
@@ -71,6 +81,66 @@ def _changed(event: Mapping[str, Any], drift: Drift, at: datetime) -> IncomingMe
         in_reply_to=(parent or post_id) if is_comment else None,
         thread_id=post_id,
         media=_media(external_id, shown, link),
+    )
+
+
+def _review_changed(event: Mapping[str, Any], value: Fields, at: datetime) -> IncomingMention | None:
+    """What became of a recommendation: given, changed, taken back, or commented on."""
+    item, verb = value.text("item") or "rating", value.text("verb") or "add"
+    if item not in ("rating", "comment") or verb not in ADDED | EDITED | REMOVED:
+        return None
+    told_at = when(Fields(event, "entry", value.drift), "time") or at
+    story, published = value.text("open_graph_story_id"), when(value, "created_time") or told_at
+    if verb in REMOVED:
+        return tombstone(event, value.text("comment_id") if item == "comment" else story, published, told_at)
+    missing(value, "open_graph_story_id")
+    edited_at = told_at if verb in EDITED else None
+    if item == "rating":
+        reviewer = (value.text("reviewer_id"), value.text("reviewer_name"))
+        return _rated(event, value, story, reviewer, published, edited_at)
+    writer, external_id = value.inside("from"), value.text("comment_id")
+    return mention(
+        event,
+        external_id=external_id,
+        text=value.text("message") or "",
+        published_at=published,
+        edited_at=edited_at,
+        author=_author(writer.text("id") or value.text("sender_id"), writer.text("name") or value.text("sender_name")),
+        kind=MentionKind.COMMENT,
+        permalink=external_id and f"{WWW}{external_id}",
+        in_reply_to=value.text("parent_id") or story,
+        thread_id=story,
+    )
+
+
+def _review(entry: Any, drift: Drift, at: datetime) -> IncomingMention:
+    value = Fields(entry, "rating", drift)
+    missing(value, "created_time", "open_graph_story")
+    reviewer, story = value.inside("reviewer"), value.inside("open_graph_story").text("id")
+    named = (reviewer.text("id"), reviewer.text("name"))
+    return _rated(entry, value, story, named, when(value, "created_time") or at, None)
+
+
+def _rated(
+    item: Any, value: Fields, story: str | None, reviewer: tuple[str | None, str | None], at: datetime,
+    edited_at: datetime | None,
+) -> IncomingMention:  # fmt: skip
+    """A recommendation: yes or no, which are the ends of the scale; older ones have stars. It is known by its story, under
+    which it is answered."""
+    advised = (value.text("recommendation_type") or "").lower()
+    stars = value.count("rating")
+    return mention(
+        item,
+        external_id=story,
+        text=value.text("review_text") or "",
+        title=RECOMMENDED.get(advised),
+        published_at=at,
+        edited_at=edited_at,
+        author=_author(*reviewer),
+        kind=MentionKind.REVIEW,
+        permalink=story and f"{WWW}{story}",
+        thread_id=story,
+        rating=stars if stars and stars <= 5 else {"positive": 5, "negative": 1}.get(advised),
     )
 
 

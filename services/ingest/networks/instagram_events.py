@@ -6,25 +6,50 @@ from functools import partial
 from typing import Any, Literal
 
 from services.ingest.channel import Engagement, IncomingMention, OutgoingReply, Page, SkipThis
+from services.ingest.networks import meta_messages
 from services.ingest.networks.items import Drift, Items, cut, mention, missing, payload_in
 from services.ingest.networks.json_api import Fields
 from services.ingest.networks.meta import when
 from shared.models.mention import MentionKind
 
 NAMED = "Our account was named in a {} on Instagram. Its words have not come yet."
-OTHERS = frozenset(
-    {"messages", "story_insights", "messaging_postbacks", "messaging_seen", "message_reactions", "standby"}
-)
+OTHERS = frozenset({"story_insights", "messaging_seen", "message_reactions"})
+MESSAGES = frozenset({"messages", "message_edit", "messaging_postbacks", "standby"})
 _MEDIA: Mapping[str, Literal["image", "video"]] = {"IMAGE": "image", "CAROUSEL_ALBUM": "image", "VIDEO": "video"}
 
 
 def to_mention(event: Any, drift: Drift, at: datetime) -> IncomingMention | None:
     """An event in our words. Pure. None where it is no writing of others; raises ValidationError where it makes no mention."""
+    if is_message(event):
+        return meta_messages.to_mention(_as_pushed(event), drift, at)
     if event["kind"] == "changes":
         return _changed(event, drift, at)
     if event["kind"] == "media.comments":
         return _comment(event, drift, at)
     return _tagged(event, drift, at) if event["kind"] == "tags" else None
+
+
+def is_message(event: Mapping[str, Any]) -> bool:
+    """Whether an event is of a conversation, where all others are of comments and posts."""
+    told = event["kind"] == "changes" and event.get("field") in MESSAGES
+    return told or event["kind"] in (*meta_messages.PUSHED, "conversations", meta_messages.LISTED)
+
+
+def kind_of(listed: Any) -> str:
+    """What an entry of a list is of which only the entries are known, by the fields that only it has."""
+    fields = listed if isinstance(listed, dict) else {}
+    if "media_type" in fields:
+        return "tags"
+    return meta_messages.LISTED if "created_time" in fields else "media.comments"
+
+
+def _as_pushed(event: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Meta's tests, and some of its apps, get messages as they get comments: as a field with a value."""
+    if event["kind"] != "changes":
+        return event
+    value = event.get("value")
+    about = {name: event.get(name) for name in ("entry", "time")}
+    return {**(value if isinstance(value, dict) else {}), **about, "kind": "messaging"}
 
 
 def _changed(event: Mapping[str, Any], drift: Drift, at: datetime) -> IncomingMention | None:

@@ -1,4 +1,4 @@
-"""What the venues of Meta share: their Graph API with its errors and its usage, and their signed webhooks.
+"""What the venues of Meta share: their Graph API with its errors and its usage, and what is set for them.
 
 Numbers of errors come from Meta's pages on error codes and are not written down there for good: they stand here in one
 place. An address of Meta's own stores (fbcdn.net, cdninstagram.com) is signed and ends after a while, and is another at
@@ -10,23 +10,21 @@ import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field, SecretStr
 
 from services.ingest.channel import (
+    Account,
     Answer,
     AskForNewCredential,
     ChannelBroken,
     ChannelError,
     ChannelSecrets,
     ChannelSettings,
-    HookAnswer,
     HttpClient,
-    NotGenuine,
     OutcomeUnknown,
     OutgoingReply,
-    Push,
     Sent,
     SkipThis,
     TryLater,
@@ -41,7 +39,6 @@ from shared.kit.http import LONGEST_WAIT, retry_after
 
 GRAPH = "https://graph.facebook.com"
 VERSION = "v25.0"  # versions live for about two years; a setting, so that an old one can be left in time
-LONGEST_CHALLENGE = 500
 DEADLINE_S = 20.0
 MOST_BYTES = 8_000_000
 SCARCE = 10  # hundredths of the quota below which reading slows down
@@ -57,6 +54,7 @@ PASSING = frozenset({1, 2, 131000, 131016, 133004})
 GONE_SUBCODE, GONE = 33, frozenset({803})
 WINDOW_SUBCODES = frozenset({2018278, 2018065, 2534022})
 WINDOW = frozenset({131047})
+WITHDRAWN = 12
 BROKEN = frozenset({131031, 131042, 131045, 133010})
 """The WhatsApp account is locked, unpaid or not registered."""
 
@@ -71,6 +69,24 @@ class MetaSettings(ChannelSettings):
     api_version: str = Field(default=VERSION, title="Version of the Graph API", pattern=r"^v\d{1,3}\.\d{1,2}$")
 
 
+PageId = Annotated[
+    str, Field(title="Id of the page", description="Digits, as the page's settings show them.", pattern=r"^\d{1,32}$")
+]
+WatchDays = Annotated[
+    int,
+    Field(
+        ge=1, le=365, title="Days for which comments under a post are read back",
+        description="Webhooks tell comments under older posts too.",
+    ),
+]  # fmt: skip
+
+
+class PageSettings(MetaSettings):
+    """Which page: of its comments and of its conversations alike."""
+
+    page_id: PageId
+
+
 class MetaSecrets(ChannelSecrets):
     """What calls are made with and what webhooks are checked with."""
 
@@ -82,67 +98,6 @@ class MetaSecrets(ChannelSecrets):
     verify_token: SecretStr | None = Field(
         default=None, title="Verify token", description="The text you enter beside the callback address at Meta."
     )
-
-
-class Hooks:
-    """The webhooks of an app: their handshake and their signature."""
-
-    def __init__(self, secrets: MetaSecrets) -> None:
-        both = (secrets.app_secret, secrets.former_app_secret)
-        self._keys = [one.get_secret_value().encode() for one in both if one and one.get_secret_value()]
-        self._verify = secrets.verify_token.get_secret_value() if secrets.verify_token else ""
-
-    def verify(self, push: Push) -> str:
-        """The id of a delivery, made from its bytes, for Meta gives none. Raises NotGenuine."""
-        if not self._keys:
-            raise NotGenuine("This channel has no app secret. Enter it, so that webhooks can be checked.")
-        method, _, given = push.headers.get("x-hub-signature-256", "").partition("=")
-        if method != "sha256" or not given:
-            raise NotGenuine("The delivery is not signed: X-Hub-Signature-256 is needed.")
-        for key in self._keys:
-            right = hmac.digest(key, push.body, hashlib.sha256).hex()
-            if hmac.compare_digest(right.encode(), given.encode("utf-8", "replace")):
-                return hashlib.sha256(push.body).hexdigest()
-        raise NotGenuine("The signature is not right. Check that the app secret is that of the app that delivers.")
-
-    def answer(self, push: Push) -> HookAnswer | None:
-        """The answer to the question whether the callback address is ours; None where it is a delivery."""
-        if push.method.upper() != "GET":
-            return None
-        given = push.query.get("hub.verify_token", "")
-        if push.query.get("hub.mode") != "subscribe" or not self._verify:
-            raise NotGenuine("This is no subscription, or the channel has no verify token. Enter one.")
-        if not hmac.compare_digest(given.encode("utf-8", "replace"), self._verify.encode()):
-            raise NotGenuine("The verify token is not right. Enter the same one here and at Meta.")
-        return HookAnswer(body=push.query.get("hub.challenge", "")[:LONGEST_CHALLENGE].encode("utf-8", "replace"))
-
-
-def entries_in(body: bytes, of: str, *kinds: str) -> list[dict[str, Any]]:
-    """The events of a delivery, each as {entry, time, kind, …}: `kinds` are the lists of an entry in which they stand.
-
-    Instagram's own login puts `field` and `value` into the entry itself. There are none in a delivery about another object: it is
-    taken, for Meta would repeat it and in the end deliver nothing at all. Raises SkipThis where it is no delivery.
-    """
-    try:
-        whole = parsed(body)
-    except ValueError as wrong:
-        raise SkipThis(f"The delivery is not JSON: {wrong}.") from wrong
-    if not isinstance(whole, dict) or not isinstance(whole.get("entry"), list):
-        raise SkipThis("The delivery has no entries, which every delivery of Meta has.")
-    found: list[dict[str, Any]] = []
-    for entry in whole["entry"] if whole.get("object") == of else ():
-        if not isinstance(entry, dict):
-            continue
-        about = {"entry": entry.get("id"), "time": entry.get("time")}
-        if "field" in entry and "changes" in kinds:
-            found.append({"field": entry["field"], "value": entry.get("value"), **about, "kind": "changes"})
-        for kind in kinds:
-            listed = entry.get(kind)
-            events = listed if isinstance(listed, list) else []
-            found += [{**one, **about, "kind": kind} for one in events if isinstance(one, dict)]
-    for one in (one for one in found if one["kind"] == "changes"):
-        one["field"] = one["field"] if isinstance(one.get("field"), str) else ""
-    return found
 
 
 def when(fields: Fields, name: str) -> datetime | None:
@@ -279,6 +234,16 @@ class Graph:
         return None
 
 
+async def page_account(graph: Graph, page_id: str) -> Account:
+    """The page whose token it is. Raises ChannelBroken where that is another page."""
+    found = Fields((await graph.read("me", {"fields": "id,name,username,link"})).found, "me", {})
+    if found.text("id") != page_id:
+        raise ChannelBroken(
+            f"The token belongs to {found.text('name')} ({found.text('id')}). Enter that page's own token."
+        )
+    return Account(page_id, found.text("name") or "", found.text("username"), found.link("link"))
+
+
 def ours_among(
     shown: Any, account: str, text: str, since: datetime, words: str, time: str, handle: str | None = None
 ) -> Sent | None:
@@ -301,6 +266,10 @@ def sent(answer: Mapping[str, Any], id_field: str, what: str, link: str = "") ->
     if not isinstance(taken, str | int) or isinstance(taken, bool) or not taken:
         raise OutcomeUnknown(f"{what} answers without an id and may have taken it.")
     return Sent(str(taken), clock.now(), f"{link}{taken}" if link else None)
+
+
+class Withdrawn(ChannelBroken):
+    """The version of the Graph API that is called has it no more."""
 
 
 class _Gone(SkipThis):
@@ -332,6 +301,8 @@ def _refusal(answer: Answer, error: Fields, what: str) -> ChannelError:
         return TryLater(f"{what} asks us to wait (code {code}): {said}.", asked)
     if code in CREDENTIAL or answer.status == 401:
         return AskForNewCredential(f"{what} refuses our token (code {code}): {said}. Enter one with the permissions.")
+    if code == WITHDRAWN:
+        return Withdrawn(told)
     if code in BROKEN:
         return ChannelBroken(told)
     if code in PASSING or answer.status >= 500 or error.value.get("is_transient") is True:

@@ -11,9 +11,10 @@ from typing import Any
 
 from services.ingest.channel import ChannelBroken, Cursor, SkipThis
 from services.ingest.networks.json_api import Fields
-from services.ingest.networks.meta import Graph, Read, after_of, when
+from services.ingest.networks.meta import Graph, Read, Withdrawn, after_of, when
 
 OVERLAP = timedelta(minutes=15)
+POLL_AFTER = timedelta(minutes=5)
 FIRST = timedelta(days=7)  # how far back a channel reads when it is new
 MOST_COUNTS = 500
 PAGE, UNDER = 10, 50  # Meta refuses an answer that would be too large
@@ -23,7 +24,8 @@ PAGE, UNDER = 10, 50  # Meta refuses an answer that would be too large
 class Listing:
     """A list of entries, newest first by `time`. `back`: how much older than what is looked for an entry may be that is still
     opened. `under`: the field and path of what stands under an entry, in order of `under_time` unless `under_count` names the
-    field by which a change under the entry is seen. `timed`: the list takes `since`."""
+    field by which a change under the entry is seen. `timed`: the list takes `since`. `may_be_gone`: where Meta has withdrawn it
+    in the version that is called, the others are read all the same."""
 
     name: str
     path: str
@@ -37,6 +39,7 @@ class Listing:
     under_params: Mapping[str, str] = field(default_factory=dict)
     params: Mapping[str, str] = field(default_factory=dict)
     timed: bool = False
+    may_be_gone: bool = False
 
 
 @dataclass(slots=True)
@@ -73,11 +76,26 @@ class Sweep:
         }
         return {name: value for name, value in held.items() if value or name in ("since", "began")}
 
+    def stands(self, read: Read) -> dict[str, Any]:
+        """Where it stands after a step, as fields of a Page."""
+        rest = read.rest if read.rest or not self.done else POLL_AFTER
+        return {
+            "cursor": self.cursor(),
+            "has_more": not self.done and not rest,
+            "poll_after": rest,
+            "quota_left": read.quota_left,
+        }
+
     async def step(self, graph: Graph, listings: Sequence[Listing]) -> tuple[list[dict[str, Any]], Read]:
         """The next events, each as {kind, entry, value}, and the answer that brought them. Raises ChannelError."""
         listing = listings[self.turn]
         try:
             events, read = await (self._deeper(graph, listing) if self.deep else self._on(graph, listing))
+        except Withdrawn:
+            if not listing.may_be_gone:
+                raise
+            events, read = [], Read({})
+            self.deep, self.after = [], None
         except ChannelBroken:
             if self.again or not self._has_place():
                 raise

@@ -78,6 +78,7 @@ PLAYS: Mapping[str, Played] = {
             private=ReplyWay(
                 lengths=_up_to(1_000, "utf8_bytes"), window_s=7 * DAY, window_from="published_at", once=True
             ),
+            in_private=ReplyWay(lengths=_up_to(1_000, "utf8_bytes"), window_s=DAY),
         ),
     ),
     "linkedin": Played(MentionKind.COMMENT, ReplyRules(public=ReplyWay(lengths=_up_to(1_250)))),

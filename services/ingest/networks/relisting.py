@@ -1,22 +1,28 @@
 """Reading a venue that tells neither edits nor deletions: its newest first, and now and then the last days again, compared.
 
-The cursor holds what was seen lately (id, time, digest of the words), so that it is known what is new, changed or missing.
+The cursor holds what was seen lately (id, time, digest of the words), so that it is known what is new, changed or missing. A walk
+that would go on for ever is ended, and what it did not come to is told as a gap.
 """
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from services.ingest.channel import Cursor, IncomingMention
+from services.ingest.channel import Cursor, Gap, IncomingMention
 from shared.kit import clock
 
 MOST_KNOWN = 500  # of what was seen last; what is older is no longer compared
 MOST_PAGES = 200
+"""Of one walk: a venue that repeats its pages would keep it busy for ever."""
+
+
+_MOMENTS = ("newest", "since", "checked_at", "floor", "top", "low")
 
 
 @dataclass(slots=True)
 class Relisting:
-    """Where such a reading stands. `left` are the known ones that a comparing walk has not met yet; None in a plain walk."""
+    """Where such a reading stands. `left` are the known ones that a comparing walk has not met yet; None in a plain walk. `low` is
+    how far down the walk came; `gaps` is what a walk that was ended did not come to, told with the page on which it ended."""
 
     place: str = ""
     newest: datetime | None = None
@@ -26,15 +32,17 @@ class Relisting:
     page: int = 0
     floor: datetime | None = None
     top: datetime | None = None
+    low: datetime | None = None
     left: list[str] | None = None
     missed: list[str] = field(default_factory=list)
     below: bool = False
+    gaps: tuple[Gap, ...] = ()
 
     @classmethod
     def of(cls, cursor: Cursor | None) -> "Relisting":
         """As it was stored."""
         held = dict(cursor or {})
-        for name in ("newest", "since", "checked_at", "floor", "top"):
+        for name in _MOMENTS:
             held[name] = datetime.fromisoformat(held[name]) if held.get(name) else None
         return cls(**held)
 
@@ -46,7 +54,7 @@ class Relisting:
         if self.since is None:
             self.since = now - history
         plain = self.since if self.newest is None else self.newest - lag
-        self.page, self.floor, self.top, self.left = 1, plain, None, None
+        self.page, self.floor, self.top, self.low, self.left = 1, plain, None, None, None
         if self.newest is None or self.checked_at is None:
             self.checked_at = now
         elif now - self.checked_at >= every:
@@ -66,7 +74,7 @@ class Relisting:
         if self.floor is not None and at < self.floor:
             self.below = True
             return None
-        self.top = max(self.top or at, at)
+        self.top, self.low = max(self.top or at, at), min(self.low or at, at)
         external_id = mention.external_id
         if self.left is not None and external_id in self.left:
             self.left.remove(external_id)
@@ -81,13 +89,25 @@ class Relisting:
         if not over and not self.below and self.page < MOST_PAGES:
             self.page += 1
             return True
+        if not over and not self.below:
+            self._end_here()
         self.newest = max(filter(None, (self.newest, self.top)), default=self.newest or self.since)
         self.missed = self.left or []
-        self.page, self.left, self.floor, self.top = 0, None, None, None
+        self.page, self.left, self.floor, self.top, self.low = 0, None, None, None, None
         if len(self.known) > MOST_KNOWN:
             kept = sorted(self.known.items(), key=lambda one: one[1][0])[-MOST_KNOWN:]
             self.known = dict(kept)
         return bool(self.missed)
+
+    def _end_here(self) -> None:
+        """What lies below is told as a gap, and nothing of it is missing: it was not looked at."""
+        low = self.low or self.floor
+        if self.floor is not None and low is not None and self.floor < low:
+            self.gaps = (
+                Gap(self.floor, low, f"The list is longer than {MOST_PAGES} pages; what is older was not read."),
+            )
+        if self.left is not None and low is not None:
+            self.left = [one for one in self.left if self.known[one][0] >= low.timestamp()]
 
     def forget(self, external_id: str) -> None:
         """It is not compared any more."""
@@ -95,7 +115,7 @@ class Relisting:
 
     def cursor(self) -> dict[str, Any]:
         """As it is stored."""
-        moments = {name: getattr(self, name) for name in ("newest", "since", "checked_at", "floor", "top")}
+        moments = {name: getattr(self, name) for name in _MOMENTS}
         told: dict[str, Any] = {name: clock.iso(at) for name, at in moments.items() if at is not None}
         rest = {"place": self.place, "known": self.known, "page": self.page, "left": self.left, "missed": self.missed}
         return told | {name: value for name, value in rest.items() if value}

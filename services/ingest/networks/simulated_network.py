@@ -149,7 +149,8 @@ class SimulatedNetwork(httpx.AsyncBaseTransport):
         post = self._venue.find(str(body["in_reply_to"]))
         if post is None:
             return httpx.Response(404, json={"error": "there is no such post"})
-        way = self._played.rules.private if private else self._played.rules.public
+        said_privately = (post.get("visibility") or self._played.visibility.value) == "private"
+        way = self._played.rules.way(private=private, said_privately=said_privately)
         refused = self._refusal(post, private=private)
         if way is None or refused:
             return httpx.Response(403, json={"error": refused or "there is no such way to answer here"})

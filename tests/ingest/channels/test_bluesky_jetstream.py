@@ -14,6 +14,7 @@ from websockets.asyncio.server import ServerConnection, serve
 from services.ingest.channel import Page, TryLater
 from services.ingest.channels.bluesky import Bluesky as Channel
 from shared.kit.http import HttpClient
+from shared.rules.wanted import Named, Wanted
 from tests.venues import bluesky as played
 from tests.venues.bluesky import THEM
 
@@ -98,6 +99,34 @@ async def test_jetstream_tells_of_accounts_that_went_and_of_gaps() -> None:
     assert [did for page in pages for did in page.gone_accounts] == [THEM]
     ((gap,),) = [page.gaps for page in pages if page.gaps]
     assert gap.until - gap.since == timedelta(hours=2)
+
+
+async def test_jetstream_is_heard_for_what_the_workspace_listens_for_and_the_rest_is_counted() -> None:
+    base = 1_795_172_400_000_000
+    link: dict[str, Any] = {"facets": [{"features": [{"tag": "NorthwindFail"}]}]}
+    said = (
+        event("my northwind is down", "3m5zqy2ue2k2a", base),
+        event("northwind", "3m5zqy2ue2k2b", base + 1, did="did:plc:other"),
+        event("nothing of ours", "3m5zqy2ue2k2c", base + 2),
+        event("look at this", "3m5zqy2ue2k2d", base + 3, **link),
+        event("other", "3m5zqy2ue2k2x", base + 4, "delete"),
+        event("nor this", "3m5zqy2ue2k2e", base + 5, "update"),
+        event("compass northwind", "3m5zqy2ue2k2f", base + 6),
+    )
+    wanted = Wanted([Named(("Northwind", "#northwindfail", "northwindfail"), unless=("compass",))])
+    async with jetstream(*said) as (address, _):
+        http = HttpClient(["127.0.0.0/8"])
+        channel = Channel({"firehose": True, "jetstream": address}, {}, http)
+        channel.listen_for(wanted)
+        pages: list[Page] = []
+        with pytest.raises(TryLater, match="Jetstream"):
+            await asyncio.wait_for(_collect(channel, None, pages), 10)
+        await http.close()
+    heard = [one.text for page in pages for one in page.mentions]
+    assert heard == ["my northwind is down", "northwind", "look at this"]
+    assert (
+        sum(page.filtered for page in pages) == 2
+    )  # of new posts: what is deleted or edited was counted when it was new
 
 
 async def test_nothing_is_streamed_where_it_is_not_asked_for() -> None:

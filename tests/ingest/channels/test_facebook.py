@@ -317,3 +317,48 @@ def test_the_signature_is_the_one_that_others_compute(venue: FacebookVenue) -> N
     """A vector that was published for the same algorithm."""
     signed = {"x-hub-signature-256": "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17"}
     opened(venue, {"app_secret": "It's a Secret to Everybody"}).verify(Push("POST", signed, b"Hello, World!"), NOON)
+
+
+async def test_recommendations_are_told_by_webhook_as_they_are_read_back(venue: FacebookVenue) -> None:
+    venue.page_size = 2
+    stories = [venue.review(f"Tekst {number}", ago=number * 60, advised=number % 2 == 0) for number in range(4)]
+    stories.append(venue.review("", ago=600, advised=False))
+    venue.review("Van vorige maand", ago=30 * DAY)
+    channel = opened(venue)
+    read = {one.external_id: one for one in (await read_on(channel)).mentions}
+    assert read.keys() == set(stories)
+    page = channel.read_push(venue.tells(*(venue.rated(story) for story in stories)), NOON)
+    assert page.drift == ()
+    pushed = {one.external_id: one for one in page.mentions}
+    for story in stories:
+        assert pushed[story].digest() == read[story].digest()
+        assert (pushed[story].author, pushed[story].thread_id) == (read[story].author, story)
+    assert [(read[story].rating, str(read[story].kind)) for story in stories[:2]] == [(5, "review"), (1, "review")]
+    assert read[stories[4]].title == "Does not recommend the page."
+    changed = channel.read_push(venue.tells(venue.rated(stories[0], "edit", review_text="Toch niet")), NOON)
+    assert [(one.text, one.edited_at) for one in changed.mentions] == [("Toch niet", NOON)]
+    gone = channel.read_push(venue.tells(venue.rated(stories[0], "remove")), NOON)
+    assert [(one.external_id, one.deleted_at) for one in gone.mentions] == [(stories[0], NOON)]
+
+
+async def test_a_version_that_tells_no_recommendations_tells_all_the_rest(venue: FacebookVenue) -> None:
+    comment = venue.comment(post := venue.post("Nieuws"), "Vraag")
+    venue.review("Top")
+    venue.tells_ratings = False
+    heard = await read_on(opened(venue))
+    assert sorted(heard.ids) == sorted([post, comment])
+    assert heard.cursor == {"known": int(NOON.timestamp())}
+
+
+async def test_a_recommendation_is_answered_in_public(venue: FacebookVenue) -> None:
+    story, channel = venue.review("Nooit meer", advised=False), opened(venue)
+    review = reply(story, kind="review")
+    sent = await channel.reply_publicly(review)
+    assert [one["id"] for one in venue.under_reviews] == [sent.external_id]
+    venue.denies_answers = True
+    with pytest.raises(OutcomeUnknown, match="may stand there"):
+        await channel.reply_publicly(review)
+    with pytest.raises(ChannelBroken, match="look for it there"):
+        await channel.find_reply(review, private=False, since=NOON)
+    with pytest.raises(SkipThis, match="Answer in public"):
+        await channel.reply_privately(review)

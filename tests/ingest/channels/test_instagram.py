@@ -1,6 +1,7 @@
 """The instagram channel against a played account: reading back by count, webhooks of both shapes, answers, moderation."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -18,6 +19,7 @@ from services.ingest.channel import (
     TryLater,
 )
 from services.ingest.channels.instagram import Instagram
+from shared.models.reply_rules import Answerable
 from tests.ingest.site import NOON, Now
 from tests.venues import lost, read_on
 from tests.venues.graph import SECRETS, question
@@ -65,7 +67,7 @@ async def test_a_new_answer_below_an_old_comment_is_seen_by_the_count(venue: Ins
     venue.now += 3600
     calls = len(venue.asked)
     assert (await read_on(opened(venue), before.cursor)).ids == []
-    assert len(venue.asked) - calls == 2, "nothing was opened whose count stands still"
+    assert len(venue.asked) - calls == 3, "nothing was opened whose count stands still"
     new = venue.comment(old[-1], "Nog steeds", ago=5)
     after = await read_on(opened(venue), before.cursor)
     assert after.ids == [new]
@@ -235,3 +237,84 @@ async def test_the_words_of_a_mention_are_asked_for(venue: InstagramVenue, comme
     for nothing in nothings:
         venue.elsewhere[came.external_id] = nothing
         assert await channel.complete(came) is None
+
+
+async def test_direct_messages_are_told_by_webhook_as_they_are_read_back(venue: InstagramVenue) -> None:
+    said = [
+        venue.says("77", "Help één 😡"),
+        venue.says("77", attachments=("image", "video")),
+        venue.says("77", story="mention"),
+        venue.says("77", "Mooi!", story="reply_to"),
+        venue.says("77", "Dag", ours=True),
+    ]
+    channel = opened(venue)
+    push = venue.tells_messages(*(venue.event(one) for one in (*reversed(said), said[0])))
+    channel.verify(push, NOON)
+    pushed = {one.external_id: one for one in channel.read_push(push, NOON).mentions}
+    read = {one.external_id: one for one in (await read_on(channel)).mentions}
+    assert pushed.keys() == read.keys() == {one["mid"] for one in said}
+    for known, one in pushed.items():
+        assert (one.digest(), one.in_reply_to) == (read[known].digest(), read[known].in_reply_to)
+    assert {(str(one.kind), str(one.visibility)) for one in pushed.values()} == {("message", "private")}
+    assert [pushed[one["mid"]].title for one in said] == [
+        None, None, "Our account was named in a story.", "An answer to our story.", None
+    ]  # fmt: skip
+    own = pushed[said[4]["mid"]]
+    assert own.author is not None
+    assert own.author.external_id in channel.own_accounts(), "an echo is known as our own"
+    assert own.thread_id == "77"
+    elsewhere = venue.tells_messages(venue.event(said[0]), account="17841400000000002")
+    assert channel.read_push(elsewhere, NOON).mentions == ()
+    assert channel.told_of(elsewhere) == {"17841400000000002"}
+
+
+async def test_direct_messages_can_be_left_alone(venue: InstagramVenue) -> None:
+    said = venue.says("77", "Help")
+    comment = venue.comment(venue.post(), "Ook hier")
+    channel = Instagram({"account_id": ACCOUNT, "direct_messages": False}, SECRETS, venue.http())
+    assert channel.read_push(venue.tells_messages(venue.event(said)), NOON).mentions == ()
+    assert (await read_on(channel)).ids == [comment]
+    assert venue.asked_for("conversations") == []
+
+
+def test_a_direct_message_is_edited_and_unsent(venue: InstagramVenue) -> None:
+    channel = opened(venue)
+    said = venue.says("77", "Waar blijf het", ago=60)
+    around = {name: value for name, value in venue.event(said).items() if name != "message"} | {
+        "timestamp": int(venue.now * 1000)
+    }
+    edit = {**around, "message_edit": {"mid": said["mid"], "text": "Waar blijft het?", "num_edit": 1}}
+    page = channel.read_push(venue.tells_messages(venue.event(said), edit), NOON)
+    assert [(one.text, one.edited_at) for one in page.mentions] == [("Waar blijft het?", NOON)]
+    page = channel.read_push(
+        venue.tells_messages({**around, "message": {"mid": said["mid"], "is_deleted": True}}), NOON
+    )
+    assert [(one.external_id, one.deleted_at, one.text) for one in page.mentions] == [(said["mid"], NOON, "")]
+    seen = channel.read_push(venue.tells_messages({**around, "read": {"mid": said["mid"]}}), NOON)
+    assert (seen.mentions, seen.drift) == ((), ())
+    assert channel.read_push(venue.tells_messages({**around, "telepathy": {}}), NOON).drift == ("messaging.telepathy",)
+
+
+async def test_a_direct_message_is_answered_for_a_day_and_as_often_as_one_likes(venue: InstagramVenue) -> None:
+    channel = opened(venue)
+    old = venue.says("77", "Help", ago=DAY)
+    message = {"kind": "message", "author_external_id": "77"}
+    with pytest.raises(SkipThis, match="the time in which it takes one is over"):
+        await channel.reply_privately(reply(old["mid"], **message))
+    new = venue.says("77", "Hallo?", ago=DAY - 1)
+    await channel.reply_privately(reply(new["mid"], **message))
+    sent = await channel.reply_privately(reply(new["mid"], "Nog iets", **message))
+    found = await channel.find_reply(
+        reply(new["mid"], "Nog iets", **message), private=True, since=NOON - timedelta(minutes=1)
+    )
+    assert found is not None
+    assert found.external_id == sent.external_id
+    for wrong, why in ((None, "nobody can be answered"), ("nobody", "No matching user")):
+        with pytest.raises(SkipThis, match=why):
+            await channel.reply_privately(replace(reply(new["mid"], **message), author_external_id=wrong))
+    said_today = Answerable(published_at=NOON - timedelta(hours=23), private=True, answered_privately=True)
+    assert channel.reply_rules.answer_for(said_today, NOON).private.allowed
+    yesterday = Answerable(published_at=NOON - timedelta(hours=24), private=True)
+    assert channel.reply_rules.answer_for(yesterday, NOON).private.reason == "window_closed"
+    comment = Answerable(published_at=NOON - timedelta(days=6))
+    assert channel.reply_rules.answer_for(comment, NOON).private.allowed

@@ -84,6 +84,15 @@ async def test_many_at_once_are_all_read_and_too_many_are_a_gap(server: IssoServ
     assert gap.until == now.at - timedelta(hours=2) + timedelta(seconds=1)
 
 
+async def test_too_many_after_none_are_a_gap_since_it_was_looked_at(server: IssoServer, now: Now) -> None:
+    cursor, looked = (await read_on(channel(server))).cursor, now.at
+    now.at += timedelta(days=30)
+    for number in range(LISTED_AT_MOST + 1):
+        server.says(f"vloed {number}", at=now.at - timedelta(hours=2) + timedelta(seconds=number))
+    (gap,) = (await read_on(channel(server), cursor)).gaps()
+    assert timedelta(0) <= looked - gap.since <= timedelta(days=7), "no more than the history that was looked at"
+
+
 async def test_a_server_that_is_away_takes_nothing_for_deleted(server: IssoServer, now: Now) -> None:
     number = server.says("kapot")
     server.says("stuk")

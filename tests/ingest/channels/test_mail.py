@@ -20,6 +20,7 @@ from services.ingest.channel import (
 )
 from services.ingest.channels.mail import PAGE_SIZE, MailChannel
 from shared.kit import clock
+from tests.ingest.site import Now
 from tests.venues import read_on
 from tests.venues.mail import PASSWORD, TOKEN, US, MailServer, a_mail
 
@@ -78,6 +79,15 @@ async def test_a_server_that_counts_anew_hides_nothing(server: MailServer) -> No
     heard = await read_on(channel(server), cursor)
     assert heard.ids == ["c1@klant.test", "c2@klant.test"]  # the first is known by its id
     assert (await read_on(channel(server), heard.cursor)).ids == []
+
+
+async def test_a_server_that_counts_anew_hides_nothing_of_a_box_that_was_empty(server: MailServer, now: Now) -> None:
+    cursor = (await read_on(channel(server))).cursor
+    now.at += timedelta(days=30)
+    for days in range(10):
+        server.deliver(a_mail(key=f"late{days}@klant.test"), now.at - timedelta(days=2 * days))
+    server.count_anew()
+    assert len((await read_on(channel(server), cursor)).ids) == 10
 
 
 @pytest.mark.parametrize("cut_at", ["LOGIN", "EXAMINE", "UID SEARCH", "UID FETCH"])

@@ -98,6 +98,17 @@ async def test_what_expired_before_it_was_read_is_a_gap(server: NewsServerPlayed
     assert (await read_on(channel(server), heard.cursor)).gaps() == []
 
 
+async def test_what_expired_in_a_group_that_was_empty_is_a_gap_too(server: NewsServerPlayed, now: Now) -> None:
+    cursor, looked = (await read_on(channel(server))).cursor, now.at
+    now.at += timedelta(days=30)
+    for number in range(10):
+        server.take(an_article(f"a{number}@klant.test", at=now.at - timedelta(hours=10 - number)))
+    server.expire("acme.support", 8)
+    heard = await read_on(channel(server), cursor)
+    (gap,) = heard.gaps()
+    assert (gap.since, len(heard.ids)) == (looked, 3)
+
+
 async def test_what_was_cancelled_is_told_once(server: NewsServerPlayed, now: Now) -> None:
     for number in range(4):
         server.take(an_article(f"a{number}@klant.test"))

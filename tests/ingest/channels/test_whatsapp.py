@@ -1,6 +1,8 @@
 """The whatsapp channel against a played number: webhooks, statuses, answers that quote, and the window of 24 hours."""
 
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import httpx
 import pytest
@@ -16,6 +18,7 @@ from services.ingest.channel import (
     TryLater,
 )
 from services.ingest.channels.whatsapp import Whatsapp
+from shared.models.reply_rules import Answerable
 from tests.ingest.site import NOON, Now
 from tests.venues import lost
 from tests.venues.graph import SECRETS, error, question
@@ -24,7 +27,7 @@ from tests.venues.whatsapp import DAY, NUMBER, WhatsappVenue
 WHO = "31612345678"
 
 
-def opened(venue: WhatsappVenue, **settings: bool) -> Whatsapp:
+def opened(venue: WhatsappVenue, **settings: Any) -> Whatsapp:
     return Whatsapp({"phone_number_id": NUMBER, **settings}, SECRETS, venue.http())
 
 
@@ -127,6 +130,35 @@ async def test_after_24_hours_the_answer_is_refused_with_its_reason(venue: Whats
     with pytest.raises(SkipThis, match="nobody can be answered"):
         await channel.reply_privately(reply(old["id"], who=None))
     assert len(venue.sent) == 1
+
+
+async def test_after_24_hours_the_answer_goes_out_in_the_template_that_is_set(venue: WhatsappVenue) -> None:
+    channel = opened(venue, reopening_template="answer_later", reopening_language="nl")
+    old = venue.says(WHO, text={"body": "Help"}, ago=2 * DAY)
+    late = replace(reply(old["id"], "Het is\nopgelost.\t\tDank!"), last_inbound_at=NOON - timedelta(days=2))
+    sent = await channel.reply_privately(late)
+    taken = venue.sent[0]
+    assert (taken["id"], taken["type"], taken["biz_opaque_callback_data"]) == (sent.external_id, "template", "token-9")
+    (variable,) = taken["template"]["components"][0]["parameters"]
+    assert variable == {"type": "text", "text": "Het is opgelost. Dank!"}
+    with pytest.raises(SkipThis, match="1024 characters"):
+        await channel.reply_privately(replace(late, text="x" * 1025))
+    with pytest.raises(SkipThis, match="does not exist"):
+        await opened(venue, reopening_template="other").reply_privately(late)
+    fresh = venue.says(WHO, text={"body": "Nog iets"}, ago=60)
+    await channel.reply_privately(replace(reply(fresh["id"]), last_inbound_at=NOON - timedelta(minutes=1)))
+    assert [one["type"] for one in venue.sent] == ["template", "text"]
+    assert len(venue.sent) == 2
+
+
+def test_with_a_template_the_way_stays_open(venue: WhatsappVenue) -> None:
+    yesterday = Answerable(published_at=NOON - timedelta(days=1), private=True)
+    assert opened(venue).reply_rules.answer_for(yesterday, NOON).private.reason == "window_closed"
+    rules = opened(venue, reopening_template="answer_later").reply_rules
+    assert rules.answer_for(yesterday, NOON).private.allowed
+    assert rules.answer_for(yesterday, NOON).public.reason == "no_api"
+    assert Whatsapp.reply_rules.private is not None
+    assert Whatsapp.reply_rules.private.window_s == DAY
 
 
 @pytest.mark.parametrize(
