@@ -7,15 +7,16 @@ and items that linked to a post before its venue told of it, are sought among th
 import asyncio
 import re
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from uuid import UUID
 
 import asyncpg
 
+from services.triage.pipeline import VERSION
 from services.triage.same_page import BROADCAST, is_own, may_be_one, page_of, post_linked
 from services.triage.stage import LookAlike, Sketch
-from services.triage.stages.duplicates import sketch
+from services.triage.stages.duplicates import NEAR, similarity, sketch, sketches
 from shared.store import assessment as store
 
 WINDOW = 20_000
@@ -39,8 +40,9 @@ class Window:
         """Takes in what came since the last look, up to a mention: what came after it is nothing that it could copy."""
         async with self._one_at_a_time:
             if up_to > self._last:
-                for row in await store.texts_between(connection, self._last, up_to, WARM):
-                    self.add(_look_alike(row))
+                rows = await store.texts_between(connection, self._last, up_to, WARM)
+                for row, made in zip(rows, sketches([row["text"] for row in rows]), strict=True):
+                    self.add(_look_alike(row, made))
                 self._last = up_to
 
     def add(self, like: LookAlike) -> None:
@@ -89,7 +91,7 @@ async def find(
     """For each mention as triage reads it, its look-alikes, and its own sketch."""
     if rows:
         await window.refresh(connection, max(row["id"] for row in rows))
-    made = {row["id"]: sketch(row["text"]) for row in rows}
+    made = dict(zip([row["id"] for row in rows], sketches([row["text"] for row in rows]), strict=True))
     same: dict[bytes, list[LookAlike]] = {}
     for found in await store.same_texts(connection, list({one.exact for one in made.values() if one.bands})):
         same.setdefault(bytes(found["text_hash"]), []).append(_look_alike(found))
@@ -105,7 +107,30 @@ async def find(
             if (like := known.get(post)) and like.mention_id < mention_id:
                 each[like.mention_id] = replace(like, same_page=itself)
         likes[mention_id] = tuple(each[key] for key in sorted(each))
-    return likes, made
+    return await _with_entities(connection, likes, made), made
+
+
+async def _with_entities(
+    connection: asyncpg.Connection, likes: Mapping[UUID, tuple[LookAlike, ...]], made: Mapping[UUID, Sketch]
+) -> dict[UUID, tuple[LookAlike, ...]]:
+    """The same with what was found in those of which a mention may inherit."""
+    near = {
+        like.mention_id
+        for mention_id, each in likes.items()
+        for like in each
+        if like.sketch is not None and similarity(made[mention_id], like.sketch) >= NEAR
+    }
+    known = await store.entities(connection, sorted(near), VERSION) if near else {}
+    if not known:
+        return dict(likes)
+    found = {
+        mention_id: tuple((str(one.get("type")), str(one.get("text")), str(one["decided_by"])) for one in entities)
+        for mention_id, entities in known.items()
+    }
+    return {
+        mention_id: tuple(replace(like, entities=found.get(like.mention_id)) for like in each)
+        for mention_id, each in likes.items()
+    }
 
 
 def _posts_linked(row: asyncpg.Record) -> dict[tuple[str, str], bool]:
@@ -128,7 +153,7 @@ async def _posts(connection: asyncpg.Connection, posts: set[tuple[str, str]]) ->
     return {(row["channel_type"], row["external_id"]): _look_alike(row) for row in rows}
 
 
-def _look_alike(row: asyncpg.Record) -> LookAlike:
+def _look_alike(row: asyncpg.Record, made: Sketch | None = None) -> LookAlike:
     return LookAlike(
         row["id"],
         row["text"],
@@ -137,6 +162,6 @@ def _look_alike(row: asyncpg.Record) -> LookAlike:
         row["published_at"],
         row["permalink"],
         row["kind"],
-        sketch(row["text"]),
+        made or sketch(row["text"]),
         row["handle"],
     )

@@ -3,13 +3,16 @@
 import re
 from bisect import bisect_left
 from dataclasses import dataclass, field
+from itertools import islice
 
 from shared.models import phrase
 
 RUN = 200  # spaCy's tokenizer is quadratic on runs without white space: a space is put after this many characters
 CAP = 20_000  # characters that are analysed; the whole text is kept all the same
+PIECES = 5_000  # words and signs that are analysed: within the cap runs of signs have more, what people write has not
 
 _LONG_RUN = re.compile(rf"\S{{{RUN}}}(?=\S)")
+_PIECE = re.compile(r"\w+|[^\w\s]")
 _UNREADABLE = re.compile("[\x00\ud800-\udfff]")
 _WORD = re.compile(r"[^\W_]+(?:['’\-][^\W_]+)*|[@#]\w+|_+|[^\w\s]")
 Word = tuple[str, int, int]
@@ -40,11 +43,14 @@ class Reading:
     def of(cls, stored: str) -> "Reading":
         """Make the reading of a stored text."""
         text = legible(stored[:CAP])
+        if len(text) > PIECES and (cut := next(islice(_PIECE.finditer(text), PIECES, None), None)):
+            text = text[: cut.start()]
+        looked_at = len(text)
         ends = [match.end() for match in _LONG_RUN.finditer(text)] if len(text) > RUN else []
         if ends:
             pieces = [text[start:end] for start, end in zip([0, *ends], [*ends, len(text)], strict=True)]
             text = " ".join(pieces)
-        return cls(text, tuple(end + n for n, end in enumerate(ends)), len(stored) > CAP)
+        return cls(text, tuple(end + n for n, end in enumerate(ends)), len(stored) > looked_at)
 
     def span(self, start: int, end: int) -> tuple[int, int]:
         """Code points of the stored text for a place in the analysed one."""

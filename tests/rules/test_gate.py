@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.rules.folding import Folded, fold
+from shared.rules.folding import Folded, fold, is_bounded
 from shared.rules.gate import Gate
 
 
@@ -77,6 +77,31 @@ def test_agrees_with_looking_for_each_term(chosen: set[str], text: str) -> None:
     assert gate.keys(text) == {key for key, _, _ in got}
     assert gate.select([text, ""]) == ([0] if got else [])
     assert [start for _, start, _ in got] == sorted(start for _, start, _ in got)
+
+
+MANY = st.lists(st.one_of(TEXTS, st.text(alphabet="ab \0_-1A", max_size=12)), max_size=8)
+
+
+@given(st.sets(st.one_of(TERMS, st.sampled_from(["b a", "a b a", "a_1", "1", "b-1", "#ab", "a #b"])), min_size=1), MANY)
+def test_many_texts_at_once_are_as_each_by_itself(chosen: set[str], texts: list[str]) -> None:
+    gate = Gate({term: term for term in chosen})
+    folded = [fold(text) for text in texts]
+    assert gate.select(texts) == [
+        at for at, text in enumerate(folded)
+        if any(is_bounded(text, found.start(), found.start() + len(fold(term)))
+               for term in chosen for found in re.finditer(f"(?={re.escape(fold(term))})", text))
+    ]  # fmt: skip
+    assert gate.select(texts) == [at for at, text in enumerate(texts) if gate.any(text)]
+
+
+def test_long_texts_and_words_are_seen_whole() -> None:
+    word = "x" * 300
+    gate = Gate({word: 1, "end of it": 2, "klm": 3})
+    texts = [
+        "a " * 200_000 + word, "a" * 300_000, "b" * 131_068 + " klm", "c" * 131_070 + " end of it", "", "\ud800 klm", "d" * 131_072,
+        "end of", "it klmx", "e " * 65_530 + "end of it",
+    ]  # fmt: skip
+    assert gate.select(texts) == [0, 2, 3, 5, 9]
 
 
 def test_a_hundred_thousand_terms() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from services.triage import look_alikes
 from services.triage.look_alikes import WARM, Window, find
+from services.triage.pipeline import VERSION
 from shared.kit import ids
 from shared.store import assessment as store
 from tests.triage.building import NOON
@@ -48,7 +49,11 @@ def stored(monkeypatch: pytest.MonkeyPatch) -> Stored:
         kept.asked.append(list(posts))
         return [row for row in kept.values() if (row["channel_type"], row["external_id"]) in posts]
 
-    for function in (texts_between, same_texts, posts_at_venues):
+    async def entities(_: object, mention_ids: Sequence[UUID], version: str) -> dict[UUID, list[dict[str, Any]]]:
+        assert version == VERSION
+        return {one: kept[one]["entities"] for one in mention_ids if "entities" in kept[one]}
+
+    for function in (texts_between, same_texts, posts_at_venues, entities):
         monkeypatch.setattr(store, function.__name__, function)
     return kept
 
@@ -82,6 +87,30 @@ async def test_what_comes_between_two_looks_is_seen_once(stored: Stored) -> None
     assert await likes(window, stored, third) == [first, second]
     assert await likes(window, stored, second) == [first]  # an older one asked for later: nothing is taken in twice
     assert {len(held) for held in window._by_band.values()} == {3}
+
+
+async def test_near_look_alikes_come_with_what_was_found_in_them(stored: Stored) -> None:
+    found_there = [{"type": "PLACE", "text": "Utrecht", "decided_by": "en_core", "value": "Utrecht"}]
+    first = stored.add(SAID, 0, entities=found_there)
+    waiting = stored.add(SAID, 1)
+    copy = stored.add(f"{SAID} #fail", 2)
+    rows: Any = [stored[copy]]
+    likes, _ = await find(None, Window(), rows)  # type: ignore[arg-type]  # the store is ours
+    assert {like.mention_id: like.entities for like in likes[copy]} == {
+        first: (("PLACE", "Utrecht", "en_core"),), waiting: None,
+    }  # fmt: skip
+
+
+async def test_the_window_holds_no_more_than_it_may(stored: Stored, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(look_alikes, "WINDOW", 50)
+    window = Window()
+    for n in range(500):  # every text is like every other: the same bands again and again
+        window.add(look_alikes._look_alike(stored[stored.add(f"{SAID} {n % 7}", n / 10)]))  # type: ignore[arg-type]
+    assert len(window._kept) == 50
+    assert all(len(held) <= look_alikes.MOST for held in window._by_band.values())
+    held = {like.mention_id for each in window._by_band.values() for like in each}
+    assert held <= set(window._kept)
+    assert held, "those that come after the first have left must be found too"
 
 
 TWEET = "1790000000000000001"

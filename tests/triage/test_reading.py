@@ -50,3 +50,12 @@ def test_words_are_folded_and_know_their_places() -> None:
     assert [word for word, _, _ in reading.words] == ["een", "koffer", ",", "niet", "de", "koffer", "!", "🔥", "can't"]
     _, start, end = reading.words[0]
     assert reading.text[start:end] == "Één"
+
+
+def test_of_a_run_of_signs_only_the_first_are_read_and_of_what_people_write_all() -> None:
+    signs = Reading.of("!?" * 9_000)
+    assert signs.truncated
+    assert 4_900 < len(signs.text.replace(" ", "")) <= 5_000
+    words = "the parcel, which I ordered on Monday, has not arrived " * 350
+    assert Reading.of(words).text == words
+    assert not Reading.of(words).truncated

@@ -1,73 +1,147 @@
 """Which language is it written in? The workspace's languages first, but others are recognised too."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Final, NamedTuple
 
 from services.triage.stage import Assessment, Briefing, Finding, Models, finder, quote, stage
 
-_VERSION = "1"
+_VERSION = "2"
 _says = finder("language", _VERSION)
 
 _NOT_LANGUAGE = re.compile(r"https?://\S+|www\.\S+|\S+@\S+\.\w+|[@#]\w+|\b(?:RT|via)\b|[\d_]+")
 _LETTER = re.compile(r"[^\W\d_]")
-_PUNCTUATION = ".,!?;:'\"()…-"
+_PUNCTUATION = ".,!?;:'\"()…-¿¡«»“”„"
 _MARKS = re.compile("[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u20d0-\u20ff]+")
 
-NEAR = {"nl": ("af", "li", "fy", "nds", "lb"), "en": ("sco",)}
+KNOWN: Final = ("en", "nl", "de", "fr", "es", "it", "pt")
+"""Languages whose little words we have."""
+NEAR: Final[Mapping[str, tuple[str, ...]]] = {"nl": ("af", "li", "fy", "nds", "lb"), "en": ("sco",)}
 """Languages that short texts are mistaken for: counted as the workspace's own."""
-FOREIGN_TIMES = 4.0
+FOREIGN_TIMES: Final = 4.0
 """So many times likelier than the workspace's languages together must another one be before it is believed."""
-FOREIGN_LETTERS = 12
-"""With fewer letters than this no language outside the workspace is believed, unless its script differs."""
-FOREIGN_WORDS = 0.5
+FOREIGN_TIMES_WITH_WORDS: Final = 0.7
+"""The same where little words of that language stand in the text, and none of the workspace's."""
+FOREIGN_LETTERS: Final = 12
+"""With fewer letters than this no language outside the workspace is believed, unless its script or words tell."""
+FOREIGN_WORDS: Final = 0.5
 """Nor where so many of the words are little words of a language of the workspace: "no me" is English too."""
-SURE_WORDS = 2
-FEW_WORDS = 6
-LOOKED_AT = 600
+SURE_WORDS: Final = 2
+FEW_WORDS: Final = 6
+LOOKED_AT: Final = 300
 """Characters that are enough to tell a language."""
+ENOUGH: Final = 60
+"""Words that are enough to look for little ones among."""
+_OUTSIDE: Final = ", none of the workspace's languages"
+
+
+class _Little(NamedTuple):
+    """Little words: of which of the workspace's languages each is, if of one only; of which other language that we know, if of
+    that one only; and those that hardly any other language has."""
+
+    ours: Mapping[str, str]
+    others: Mapping[str, str]
+    sure: Mapping[str, str]
+
+
+class _Odds(NamedTuple):
+    """How likely a text is in each of the languages that the identifier knows."""
+
+    places: Mapping[str, int]
+    codes: Sequence[str]
+    row: list[float]
+
+    def of(self, code: str) -> float:
+        """Of one language; 0 where it is not known."""
+        at = self.places.get(code)
+        return 0.0 if at is None else self.row[at]
+
+
+class _Asked(NamedTuple):
+    """A text as it is asked about: its place in the batch, without what is no language, its words, how many letters it has, and
+    what the venue says."""
+
+    at: int
+    text: str
+    words: list[str]
+    letters: int
+    hint: str
 
 
 @stage(adds=("language",), version=_VERSION)
 def assess(batch: Sequence[Assessment], briefing: Briefing) -> Sequence[Assessment]:
     """The ISO 639-1 code of each text; `und` where there is nothing to go by and no language is expected."""
-    return [a.found(language=_of(a, briefing)) for a in batch]
+    little = briefing.once("language.words", _little, of=("languages",))
+    found: dict[int, Finding] = {}
+    asked: list[_Asked] = []
+    for at, a in enumerate(batch):
+        one = _read(a, at)
+        if one.letters < 2:
+            found[at] = _without_words(one.hint, briefing.languages)
+        elif plain := _sure(one.words, little):
+            because = f"words like {quote(*(word for word in one.words if little.sure.get(word) == plain))}"
+            found[at] = _says(plain, 0.97, because + ("" if plain in briefing.languages else _OUTSIDE))
+        else:
+            asked.append(one)
+    if asked:
+        codes, odds = briefing.models.language_odds([one.text for one in asked])
+        places = {code: at for at, code in enumerate(codes)}
+        for one, row in zip(asked, odds, strict=True):
+            found[one.at] = _of(one, _Odds(places, codes, row), briefing, little)
+    return [a.found(language=found[at]) for at, a in enumerate(batch)]
 
 
-def _of(a: Assessment, briefing: Briefing) -> Finding:
-    text = _NOT_LANGUAGE.sub(" ", f"{a.title} {a.reading.text[:LOOKED_AT]}" if a.title else a.reading.text[:LOOKED_AT])
+def _read(a: Assessment, at: int) -> _Asked:
+    text = f"{a.title} {a.reading.text[:LOOKED_AT]}" if a.title else a.reading.text[:LOOKED_AT]
+    text = _NOT_LANGUAGE.sub(" ", text)
     if not text.isascii():
         text = _MARKS.sub("", text)
-    letters = len(_LETTER.findall(text[:400]))
     hint = (a.lang_hint or "").lower().replace("_", "-").partition("-")[0]
-    ours = briefing.languages
-    if letters < 2:
-        return _without_words(hint, ours)
-    by_words = _function_words(text, briefing.models, ours)
-    if plain := _sure(by_words, briefing.models):
-        return _says(plain, 0.97, f"words like {quote(*by_words[plain])}")
-    ranked = briefing.models.languages_by_likelihood(text)
-    best, likely_best = ranked[0]
-    likelihood = dict(ranked)
-    own = {mine: sum(likelihood.get(code, 0.0) for code in (mine, *NEAR.get(mine, ()))) for mine in ours}
+    return _Asked(at, text, _words(text), _letters(text), hint)
+
+
+def _of(asked: _Asked, odds: _Odds, briefing: Briefing, little: _Little) -> Finding:
+    ours, words, letters, hint = briefing.languages, asked.words, asked.letters, asked.hint
+    by_words = _of_one(words, little.ours)
+    if not by_words and len(words) <= FEW_WORDS:
+        by_words = _words_of_feeling(words, briefing.models, ours)
+    own = {mine: odds.of(mine) + sum(map(odds.of, NEAR.get(mine, ()))) for mine in ours}
     total = sum(own.values())
-    long = max(len(text.split()), 1)
-    little = sum(map(len, by_words.values())) / long
-    near = best in own or any(best in NEAR.get(mine, ()) for mine in ours)
-    foreign = not near and likely_best > FOREIGN_TIMES * total and little < FOREIGN_WORDS
-    if foreign and (letters >= FOREIGN_LETTERS or not text.isascii() or hint == best):
-        confidence = likely_best / (likely_best + total)
-        return _says(best, confidence, f"reads as {best}, none of the workspace's languages")
+    if foreign := _foreign(asked, odds, by_words, _of_one(words, little.others), own):
+        return foreign
     votes = {mine: (own[mine] / total if total else 0.0) for mine in own}
-    for mine, words in by_words.items():  # of three words one little one says a lot, of thirty not much
-        votes[mine] += 0.25 * min(len(words), 3) + len(words) / long
+    for mine, found in by_words.items():  # of three words one little one says a lot, of thirty not much
+        votes[mine] += 0.25 * min(len(found), 3) + len(found) / max(len(words), 1)
     if hint in votes:
-        votes[hint] += 0.35 if letters < 12 else 0.15
+        votes[hint] += 0.35 if letters < FOREIGN_LETTERS else 0.15
     chosen = max(ours, key=lambda mine: votes[mine])
     confidence = votes[chosen] / sum(votes.values()) if sum(votes.values()) else 0.5
-    if letters < 12:
+    if letters < FOREIGN_LETTERS:
         confidence *= 0.8
     because = f", words like {quote(*by_words[chosen], limit=3)}" if by_words.get(chosen) else ""
     return _says(chosen, min(confidence, 0.99), f"reads as {chosen} among {', '.join(ours)}{because}")
+
+
+def _foreign(
+    asked: _Asked, odds: _Odds, by_words: Mapping[str, Sequence[str]], others: Mapping[str, Sequence[str]],
+    own: Mapping[str, float],
+) -> Finding | None:  # fmt: skip
+    """The finding where the text is in none of the workspace's languages."""
+    total = sum(own.values())
+    likely = max(odds.row)
+    best = odds.codes[odds.row.index(likely)]
+    told = max(others, key=lambda code: (len(others[code]), odds.of(code)), default=None)
+    if told is not None and not by_words and odds.of(told) > FOREIGN_TIMES_WITH_WORDS * total:
+        confidence = odds.of(told) / (odds.of(told) + total)
+        return _says(told, confidence, f"reads as {told}, words like {quote(*others[told], limit=3)}{_OUTSIDE}")
+    if best in own or any(best in NEAR.get(mine, ()) for mine in own):
+        return None
+    little = sum(map(len, by_words.values())) / max(len(asked.words), 1)
+    if likely > FOREIGN_TIMES * total and little < FOREIGN_WORDS and (
+        asked.letters >= FOREIGN_LETTERS or not asked.text.isascii() or asked.hint == best
+    ):  # fmt: skip
+        return _says(best, likely / (likely + total), f"reads as {best}{_OUTSIDE}")
+    return None
 
 
 def _without_words(hint: str, ours: Sequence[str]) -> Finding:
@@ -78,28 +152,63 @@ def _without_words(hint: str, ours: Sequence[str]) -> Finding:
     return _says("und", 0.1, "no words to go by")
 
 
-def _sure(by_words: dict[str, list[str]], models: Models) -> str | None:
-    """The one language of which there are SURE_WORDS words that hardly any other language has; asking the identifier
-    costs ten times as much and would say the same."""
-    if len(by_words) != 1:
-        return None
-    (language, words), *_ = by_words.items()
-    return language if len(models.words(f"function_words_sure.{language}").intersection(words)) >= SURE_WORDS else None
+def _letters(text: str) -> int:
+    """How many letters there are, counted no further than it matters."""
+    near = len(_LETTER.findall(text[:40]))
+    return near if near >= FOREIGN_LETTERS else len(_LETTER.findall(text[:400]))
 
 
-def _function_words(text: str, models: Models, ours: Sequence[str]) -> dict[str, list[str]]:
-    """The little words of each language that stand in the text and in no other of the workspace's languages."""
-    lists = {mine: models.words(f"function_words.{mine}") for mine in ours}
+def _words(text: str) -> list[str]:
+    return list(dict.fromkeys(word.strip(_PUNCTUATION) for word in text.lower().replace("’", "'").split()[:ENOUGH]))
+
+
+def _little(briefing: Briefing) -> _Little:
+    models, ours = briefing.models, briefing.languages
+    lists = {code: models.words(f"function_words.{code}") for code in dict.fromkeys((*ours, *KNOWN))}
+    sure = {code: models.words(f"function_words_sure.{code}") for code in lists}
+    return _Little(
+        _of_one_list({code: lists[code] for code in ours}),
+        {word: code for word, code in _of_one_list(lists).items() if code not in ours},
+        {word: code for word, code in _of_one_list(lists).items() if word in sure[code]},
+    )
+
+
+def _of_one_list(lists: Mapping[str, frozenset[str]]) -> dict[str, str]:
+    """The words that stand in one list only, with its language."""
+    homes: dict[str, str | None] = {}
+    for code, words in lists.items():
+        for word in words:
+            homes[word] = None if word in homes else code
+    return {word: code for word, code in homes.items() if code is not None}
+
+
+def _of_one(words: Sequence[str], homes: Mapping[str, str]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
-    words = list(dict.fromkeys(word.strip(_PUNCTUATION) for word in text.lower().replace("’", "'").split()[:60]))
-    for bare in words:
-        homes = [mine for mine in ours if bare in lists[mine]]
+    for word in words:
+        if (code := homes.get(word)) is not None:
+            found.setdefault(code, []).append(word)
+    return found
+
+
+def _sure(words: Sequence[str], little: _Little) -> str | None:
+    """The one language of which there are SURE_WORDS words that hardly any other language has, and none of another; asking the
+    identifier costs ten times as much and would say the same."""
+    found = _of_one(words, little.sure)
+    if len(found) != 1:
+        return None
+    (code, sure), *_ = found.items()
+    if len(sure) < SURE_WORDS:
+        return None
+    others = {little.ours.get(word, code) for word in words} | {little.others.get(word, code) for word in words}
+    return code if others == {code} else None
+
+
+def _words_of_feeling(words: Sequence[str], models: Models, ours: Sequence[str]) -> dict[str, list[str]]:
+    """The words of feeling of one language only ("slecht", "nice"): they tell a language too."""
+    lexicons = {mine: models.lexicon("sentiment", mine) for mine in ours}
+    found: dict[str, list[str]] = {}
+    for word in words:
+        homes = [mine for mine in ours if lexicons[mine].longest_from(word)]
         if len(homes) == 1:
-            found.setdefault(homes[0], []).append(bare)
-    if not found and len(words) <= FEW_WORDS:  # "slecht", "nice": words of feeling tell a language too
-        lexicons = {mine: models.lexicon("sentiment", mine) for mine in ours}
-        for bare in words:
-            homes = [mine for mine in ours if lexicons[mine].longest_from(bare)]
-            if len(homes) == 1:
-                found.setdefault(homes[0], []).append(bare)
+            found.setdefault(homes[0], []).append(word)
     return found

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from services.triage.stage import Assessment, AuthorInfo, Background, Briefing, LookAlike
-from services.triage.stages.duplicates import Earlier, Sketch, assess, normalised, sketch
+from services.triage.stages.duplicates import Earlier, Sketch, assess, normalised, sketch, sketches
 from tests.triage.building import NOON, a_mention
 
 TEXT = "The internet in our street has been gone since this morning and nobody at Northwind answers the phone"
@@ -213,6 +213,21 @@ def test_a_sketch_survives_storage_and_shares_bands_with_near_copies() -> None:
         near = sketch(" ".join(words[:left_out] + words[left_out + 1 :]))
         assert set(near.bands) & set(made.bands)
     assert sketch("short").bands == ()
+
+
+def test_texts_are_sketched_together_as_each_by_itself() -> None:
+    said = [
+        TEXT,
+        "short",
+        "",
+        TEXT.upper(),
+        "x" * 90_000 + " y",
+        f"{TEXT} 漢字 😡 \ud800",
+        *(f"{TEXT} {n}" for n in range(600)),
+    ]
+    assert sketches(said) == [sketch(text) for text in said]
+    assert sketches([]) == []
+    assert [bool(one.bands) for one in sketches(said[:6])] == [True, False, False, True, True, True]
 
 
 def test_the_window_forgets_the_oldest() -> None:
