@@ -20,7 +20,9 @@ from shared.models.phrase import (
     MAX_GAP,
     Choice,
     Gap,
-    Spelling,
+    Negation,
+    Phrase,
+    Shape,
     TaxonomyError,
     fold,
     lines_of,
@@ -98,6 +100,28 @@ class TestGrammar:
         with pytest.raises(TaxonomyError, match=re.escape(said)):
             parse_phrase(source, "en").spellings()
 
+    def test_a_shape_holds_many_spellings(self) -> None:
+        (shape,) = parse_phrase("(app|site) .. (not|never) ~ (work|load)", "en").shapes()
+        assert shape.segments == (("app", "site"), ("not", "never"), ("work", "load"))
+        assert [(gap.most, gap.short) for gap in shape.gaps] == [(MAX_GAP, False), (3, True)]
+
+    @pytest.mark.parametrize(
+        ("phrase", "count"),
+        [("x (a|b .. c|d .. c) y", 2), ("x .. (kort)? .. y", 2), ("(a|b) (c)? d", 1), ("a (b .. c)? d", 2)],
+    )
+    def test_options_with_gaps_are_shapes_of_their_own(self, phrase: str, count: int) -> None:
+        assert len(parse_phrase(phrase, "en").shapes()) == count
+
+    def test_a_pattern_says_many_things_of_a_thing(self) -> None:
+        found = spellings("<broken: kiosk|lift>")
+        assert {("kiosk", "doesn't", "work"), ("lift", "stopped working"), ("broken kiosk",)} <= found
+        assert ("kiosk", "doesn't", "work") not in spellings("<fine: kiosk>")
+
+    @pytest.mark.parametrize("source", ["<nonsense: app>", "my <broken: app>", "<broken: >", "<broken: (app>"])
+    def test_a_wrong_pattern_is_refused(self, source: str) -> None:
+        with pytest.raises(TaxonomyError):
+            parse_phrase(source, "en")
+
     def test_an_unknown_language_is_refused(self) -> None:
         with pytest.raises(TaxonomyError, match="choose one of: en, nl"):
             parse_phrase("panne", "fr")
@@ -126,6 +150,21 @@ class TestGrammar:
 
 
 class TestNegation:
+    @pytest.mark.parametrize(
+        ("language", "before", "supposed"),
+        [
+            ("en", "tell me if the", True),
+            ("en", "if i", False),  # what happened to the author is not only supposed
+            ("en", "the", False),
+            ("en", "", False),
+            ("nl", "mocht het", True),
+            ("nl", "wat als mijn", True),
+            ("nl", "als ik", False),
+        ],
+    )
+    def test_what_is_only_supposed(self, language: str, before: str, supposed: bool) -> None:
+        assert negations(language).supposes(before.split()) is supposed
+
     @pytest.mark.parametrize(
         ("language", "before", "index"),
         [
@@ -301,14 +340,15 @@ def find(sector: str, language: str, text: str) -> set[str]:
     negation = negations(language)
     hits: list[tuple[str, bool, int, int]] = []
     for at, token in enumerate(tokens):
-        for key, undoes, spelling in spellings_by_first_word(sector, language).get(token, ()):
-            for end, skipped in ends(tokens, at, [words(run) for run in spelling.runs]):
+        for key, undoes, phrase, shape in shapes_by_first_word(sector, language).get(token, ()):
+            for runs, end, skipped in ends(tokens, at, shape, 0, negation):
                 sentence = next((i + 1 for i in range(at - 1, -1, -1) if tokens[i] in ENDS), 0)
                 denied = negation.governs(tokens[sentence:at]) is not None or any(
                     negation.denies_within(tokens[i]) for i in skipped
                 )
-                behind = undoes and end < len(tokens) and negation.holds(tokens[end])
-                if not (spelling.negatable and denied) and not behind:
+                if (phrase.is_negatable(runs) and denied) or negation.supposes(tokens[sentence:at]):
+                    continue
+                if not (undoes and taken_back(tokens[end : end + 3], negation)):
                     hits.append((key, undoes, at, end))
     undone = [hit for hit in hits if hit[1]]
     return {
@@ -318,32 +358,57 @@ def find(sector: str, language: str, text: str) -> set[str]:
     }
 
 
+def taken_back(behind: list[str], negation: Negation) -> bool:
+    for word in behind:
+        if word in ENDS or is_break(word, negation):
+            return False
+        if negation.denies_within(word):
+            return True
+    return False
+
+
+def is_break(word: str, negation: Negation) -> bool:
+    return word in negation.joins or not any(letter.isalnum() for letter in word)
+
+
 def words(text: str) -> list[str]:
     return re.findall(r"\n|[^\W_]+(?:'[^\W_]+)*|[^\w\s]", fold(text))
 
 
-def ends(tokens: list[str], at: int, runs: list[list[str]]) -> Iterator[tuple[int, list[int]]]:
-    behind = at + len(runs[0])
-    if tokens[at:behind] != runs[0]:
-        return
-    if len(runs) == 1:
-        yield behind, []
-        return
-    for gap in range(MAX_GAP + 1):
-        if any(token in ENDS for token in tokens[behind : behind + gap]):
-            return
-        for end, skipped in ends(tokens, behind + gap, runs[1:]):
-            yield end, [*range(behind, behind + gap), *skipped]
+def ends(
+    tokens: list[str], at: int, shape: Shape, number: int, negation: Negation
+) -> Iterator[tuple[list[str], int, list[int]]]:
+    """The runs, where they end, and what was skipped, for each way that the shape stands from its segment `number` on at `at`."""
+    for run in shape.segments[number]:
+        behind = at + len(cut(run))
+        if tuple(tokens[at:behind]) != cut(run):
+            continue
+        if number + 1 == len(shape.segments):
+            yield [run], behind, []
+            continue
+        gap = shape.gaps[number]
+        for skip in range(gap.most + 1):
+            between = tokens[behind : behind + skip]
+            if any(word in ENDS or (gap.short and is_break(word, negation)) for word in between):
+                break
+            for runs, end, skipped in ends(tokens, behind + skip, shape, number + 1, negation):
+                yield [run, *runs], end, [*range(behind, behind + skip), *skipped]
 
 
 @cache
-def spellings_by_first_word(sector: str, language: str) -> dict[str, list[tuple[str, bool, Spelling]]]:
-    found: dict[str, list[tuple[str, bool, Spelling]]] = defaultdict(list)
+def cut(run: str) -> tuple[str, ...]:
+    return tuple(words(run))
+
+
+@cache
+def shapes_by_first_word(sector: str, language: str) -> dict[str, list[tuple[str, bool, Phrase, Shape]]]:
+    found: dict[str, list[tuple[str, bool, Phrase, Shape]]] = defaultdict(list)
     for definition in load(sector):
         for undoes, phrases in both(definition, language):
             for phrase in phrases:
-                for spelling in phrase.spellings():
-                    found[words(spelling.runs[0])[0]].append((definition.key, undoes, spelling))
+                for shape in phrase.shapes():
+                    for first in {cut(run)[0] for run in shape.segments[0]}:
+                        found[first].append((definition.key, undoes, phrase, shape))
     return found
 
 

@@ -88,6 +88,33 @@ def test_the_places_of_one_issue(briefing: Briefing) -> None:
     assert "'Storing'" in finding.why
 
 
+def test_of_one_phrase_the_tightest_place_counts(briefing: Briefing) -> None:
+    text = "De app, ja die app, doet het alweer niet"
+    (finding,) = of(text, briefing, "nl").many("issues")
+    assert text[finding.start : finding.end] == "app, doet het alweer niet"
+
+
+def test_several_issues_each_at_its_own_words(briefing: Briefing) -> None:
+    text = "I cannot log in since the outage, and the site doesn't work"
+    found = {one.value: text[one.start : one.end] for one in of(text, briefing).many("issues")}
+    assert found == {"app.login": "cannot log in", "outage": "outage", "app": "site doesn't work"}
+
+
+@pytest.mark.parametrize(
+    ("text", "lang", "expected"),
+    [
+        ("if the app crashes I will tell you", "en", []),
+        ("what if your site won't work", "en", []),
+        ("if I cannot log in what then", "en", ["app.login"]),  # it happened to the author
+        ("als de app vastloopt", "nl", []),
+        ("mocht de tv weer uitvallen: storing", "nl", ["outage"]),
+        ("de storing is nu al drie dagen niet voorbij", "nl", ["outage"]),
+    ],
+)
+def test_what_is_only_supposed_is_no_issue(briefing: Briefing, text: str, lang: str, expected: list[str]) -> None:
+    assert keys(text, briefing, lang) == expected
+
+
 def test_words_that_say_the_narrower_type_do_not_say_the_broader_too(library: Library) -> None:
     types = (
         IssueTypeBrief("net", "Net", 3, {"en": ("internet .. down",)}),

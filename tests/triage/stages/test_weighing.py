@@ -1,17 +1,14 @@
-"""The stages that weigh: spam, authenticity, urgency, priority."""
-
-from datetime import timedelta
+"""The stages that weigh: spam, urgency, priority."""
 
 import pytest
 
 from services.triage.library import Library
 from services.triage.stage import Assessment, AuthorInfo, Background, Briefing, finder
-from services.triage.stages import authenticity, priority, spam
+from services.triage.stages import priority, spam
 from shared.rules.priority import score as by_the_rule
-from tests.triage.building import NOON, a_mention, assessed
+from tests.triage.building import a_mention, assessed
 
 says = finder("given", "1")
-YOUNG = AuthorInfo("y", "y", followers=2, following=900, account_created_at=NOON - timedelta(days=1))
 
 
 @pytest.mark.parametrize(
@@ -59,50 +56,6 @@ def test_customers_are_no_spammers(library: Library, text: str) -> None:
 
 def test_no_single_sign_is_enough() -> None:
     assert max(spam.WEIGHTS.values()) < spam.DISMISS_FROM
-
-
-SUSPICIOUS = a_mention(
-    "Best phone ever https://bit.ly/x",
-    kind="review",
-    rating=5.0,
-    about=YOUNG,
-    background=Background(
-        author_posts_last_hour=40, rhythm_deviation=0.01, copied_by_authors=6, reviews_last_day=60, reviews_usual_day=2.0
-    ),
-).found(
-    sentiment=says("positive", 0.9, "", score=0.9, text_score=-0.8), spam=says(False, 0.5, "", points=0.9)
-)  # fmt: skip
-
-
-def test_the_score_is_one_minus_the_weights_of_its_signals() -> None:
-    finding = authenticity.assess([SUSPICIOUS], Briefing("w", "1"))[0].one("authenticity")
-    assert finding is not None
-    names = [signal["name"] for signal in finding.extra["signals"]]
-    assert names == [signal.name for signal in authenticity.SIGNALS]
-    assert finding.value == max(0.0, round(1 - sum(signal["weight"] for signal in finding.extra["signals"]), 4))
-
-
-@pytest.mark.parametrize("left_out", [signal.name for signal in authenticity.SIGNALS])
-def test_without_a_signal_the_score_changes_by_its_weight(monkeypatch: pytest.MonkeyPatch, left_out: str) -> None:
-    weights = {signal.name: signal.weight / 3 for signal in authenticity.SIGNALS}  # so that the score stays above 0
-    scaled = [authenticity._Signal(s.name, weights[s.name], s.measure) for s in authenticity.SIGNALS]
-    monkeypatch.setattr(authenticity, "SIGNALS", tuple(scaled))
-    whole = authenticity.assess([SUSPICIOUS], Briefing("w", "1"))[0].one("authenticity")
-    monkeypatch.setattr(authenticity, "SIGNALS", tuple(s for s in scaled if s.name != left_out))
-    without = authenticity.assess([SUSPICIOUS], Briefing("w", "1"))[0].one("authenticity")
-    assert whole is not None
-    assert without is not None
-    weight = next(signal["weight"] for signal in whole.extra["signals"] if signal["name"] == left_out)
-    assert weight > 0
-    assert without.value - whole.value == pytest.approx(weight, abs=1e-6)
-
-
-def test_an_ordinary_account_is_above_suspicion_and_an_unknown_one_too() -> None:
-    old = AuthorInfo("o", "o", followers=200, following=180, account_created_at=NOON - timedelta(days=900))
-    for author in (old, None):
-        (outcome,) = authenticity.assess([a_mention("No internet again", about=author)], Briefing("w", "1"))
-        assert outcome.value("authenticity") == 1.0
-        assert outcome.dismissed is None
 
 
 @pytest.mark.parametrize(
