@@ -20,6 +20,9 @@ class Column:
 
     `computed` fields are not in SQL: the desk adds them to what was read. A field that is not `listed` comes with the noun
     itself, but in a list only when it is asked for.
+
+    `masked` is the SQL for readers from whom personal data is hidden, with `{kinds}` for what is hidden from them, and
+    `masked_joins` what that needs; None: it never holds a customer's personal data, and they see it as it is.
     """
 
     type: Type
@@ -29,6 +32,8 @@ class Column:
     null: bool = False
     computed: bool = False
     listed: bool = True
+    masked: str | None = None
+    masked_joins: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +52,18 @@ class Nested:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """A way to narrow a list. `sql` has `%s` where the value goes (several times, if need be); `type` is how it is read."""
+    """A way to narrow a list. `sql` has `%s` where the value goes (several times, if need be); `type` is how it is read.
+
+    `masked` is the SQL for readers from whom personal data is hidden, so that what they do not see cannot be found out by
+    filters; empty: they may not use it; None: it is the same for them.
+    """
 
     type: Type
     sql: str
     doc: str
     joins: tuple[str, ...] = ()
     choices: tuple[str, ...] = ()
+    masked: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
