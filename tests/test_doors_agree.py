@@ -267,6 +267,8 @@ async def test_what_is_no_noun_is_the_same(world: World) -> None:
         "findIssueWords": (period, period | {"key": "outage"}),
         "sampleIssue": (period, period | {"key": "outage"}),
         "readReport": ({}, {}),
+        "readMasking": ({}, {}),
+        "listWantedCorrections": ({"finding": "sentiment"}, {"finding": "sentiment"}),
     }  # fmt: skip
     operations = {one.id: one for one in OPERATIONS if one.method == "GET" and one.shows.form == "schema"}
     assert set(operations) == set(asked), "another operation shows what is no noun: compare it here"

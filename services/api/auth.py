@@ -13,10 +13,12 @@ from shared.kit.ids import parse_id
 from shared.kit.limits import Allowance, Buckets
 from shared.kit.secrets import Vault
 from shared.kit.settings import Settings
+from shared.models.masking import NOTHING, Masking
 from shared.models.people import Agent
 from shared.models.workspace import Role
-from shared.store import agents
+from shared.store import agents, workspaces
 from shared.store.keys import Keys, KnownKey
+from shared.store.reading import PersonalDataHidden
 
 
 class Action(StrEnum):
@@ -37,6 +39,7 @@ class Action(StrEnum):
     READ_WEBHOOKS = "webhooks:read"
     WRITE_WEBHOOKS = "webhooks:write"
     MANAGE_KEYS = "keys:manage"
+    MANAGE_MASKING = "masking:manage"
     READ_METRICS = "metrics:read"
     READ_EVENTS = "events:read"
     READ_LEDGER = "ledger:read"
@@ -55,7 +58,7 @@ _WORKS = frozenset(
 ROLES: Mapping[Role, frozenset[Action]] = MappingProxyType(
     {
         Role.ADMIN: frozenset(Action),
-        Role.LEAD: frozenset(Action) - {Action.MANAGE_KEYS},
+        Role.LEAD: frozenset(Action) - {Action.MANAGE_KEYS, Action.MANAGE_MASKING},
         Role.AGENT: (_READS - {Action.READ_EVENTS, Action.READ_LEDGER}) | _WORKS,
         Role.ANALYST: _READS | {Action.CORRECT_MENTIONS},
         Role.INTEGRATION: _READS | _WORKS | {Action.READ_WEBHOOKS, Action.WRITE_WEBHOOKS},
@@ -65,15 +68,23 @@ ROLES: Mapping[Role, frozenset[Action]] = MappingProxyType(
 
 MAY_ACT_FOR_AGENTS = frozenset({Role.ADMIN, Role.INTEGRATION})
 STRANGERS_PER_MINUTE = 120
+TAKES_EVERYTHING_OUT = frozenset({Action.WRITE_WEBHOOKS})
+"""Who does not see personal data may not have it sent to an address of their choice either."""
 _AGENT_KEPT_S = 5.0
+MASKING_KEPT_S = 3.0
+"""For how long a workspace's masking is not looked up again: a change holds after this much at the latest."""
 _HOW = "Send `Authorization: Bearer <API key>`; `webcare key create` makes one."
 
 
 def allow(actor: Actor, action: Action) -> None:
-    """Raises Forbidden where the actor's role does not list the action."""
+    """Raises Forbidden where the actor's role does not list the action, or does not see the personal data that it takes out."""
     if action not in ROLES.get(actor.role, frozenset()):
         able = ", ".join(role for role, actions in ROLES.items() if action in actions)
         raise Forbidden(f"The role {actor.role} may not do {action}. Roles that may: {able}.")
+    if actor.hidden and action in TAKES_EVERYTHING_OUT:
+        raise PersonalDataHidden(
+            f"Personal data is hidden from the role {actor.role} here, and webhooks carry it: ask an admin to set them up."
+        )
 
 
 class Doorkeeper:
@@ -87,6 +98,7 @@ class Doorkeeper:
         self._buckets = Buckets(settings.requests_per_minute)
         self._strangers = Buckets(STRANGERS_PER_MINUTE)
         self._agents: dict[tuple[UUID, UUID], float] = {}
+        self._masking: dict[UUID, tuple[Masking, float]] = {}
 
     async def admit(self, authorization: str | None, for_agent: str | None, client: str) -> tuple[Desk, Allowance]:
         """The desk of whoever holds this key, and what is left of the key's limit.
@@ -101,7 +113,7 @@ class Doorkeeper:
         agent_id = known.agent_id
         if for_agent:
             agent_id = await self._act_for(known, for_agent)
-        actor = Actor(known.id, known.role, known.role, agent_id)
+        actor = Actor(known.id, known.role, known.role, agent_id, await self._hidden_from(known))
         return Desk(known.workspace_id, actor, self.database, self.vault, self.settings), allowance
 
     async def _recognise(self, authorization: str | None, client: str) -> KnownKey:
@@ -126,6 +138,19 @@ class Doorkeeper:
         if agent_id is None or not await self._is_agent(known.workspace_id, agent_id):
             raise Forbidden(f"Webcare-Agent names no {Agent.__tablename__} of this workspace.", code="unknown_agent")
         return agent_id
+
+    async def _hidden_from(self, known: KnownKey) -> frozenset[str]:
+        if known.role == Role.ADMIN:
+            return NOTHING
+        at = time.monotonic()
+        kept = self._masking.get(known.workspace_id)
+        if kept is None or kept[1] <= at:
+            async with self.database.read(known.workspace_id) as connection:
+                kept = await workspaces.masking(connection), at + MASKING_KEPT_S
+            if len(self._masking) > 10_000:
+                self._masking.clear()
+            self._masking[known.workspace_id] = kept
+        return kept[0].hidden_from(known.role)
 
     async def _is_agent(self, workspace_id: UUID, agent_id: UUID) -> bool:
         at = time.monotonic()

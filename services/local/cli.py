@@ -6,7 +6,18 @@ import sys
 
 import typer
 
-from services.local.commands import channels, files, internal, listening, machine, process, report, workspaces
+from services.local.commands import (
+    channels,
+    files,
+    internal,
+    learning,
+    listening,
+    machine,
+    process,
+    quality,
+    report,
+    workspaces,
+)
 from services.local.trouble import LocalTrouble, no_postgres
 
 app = typer.Typer(
@@ -33,7 +44,9 @@ app.command()(process.migrate)
 app.command()(listening.watch)
 app.command("import")(files.import_mentions)
 app.command()(files.analyse)
+app.command()(quality.evaluate)
 app.command()(report.report)
+app.add_typer(learning.train, name="train")
 app.add_typer(channels.channel, name="channel")
 app.add_typer(workspaces.workspace, name="workspace")
 app.add_typer(workspaces.key, name="key")

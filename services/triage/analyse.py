@@ -1,9 +1,10 @@
 """The pipeline without a database: lines of mentions in, findings out, in the same order."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,6 +12,7 @@ import yaml
 
 from services.triage import pipeline
 from services.triage.library import Library
+from services.triage.spread import Spread
 from services.triage.stage import Assessment, AuthorInfo, Background, BrandBrief, Briefing, IssueTypeBrief, QueryBrief
 from services.triage.stages.duplicates import Earlier, sketch
 from shared.kit import clock, ids
@@ -18,6 +20,8 @@ from shared.models import taxonomy
 from shared.rules.query_language import parse
 
 BATCH: Final = 64
+FEW: Final = 8
+"""So many batches are worth the seconds that further processes take to start."""
 _KNOWN: Final = {
     "brand", "brands", "queries", "sector", "issue_types", "languages", "priority", "order_number_patterns",
     "exclusions",
@@ -28,44 +32,84 @@ class WorkspaceFileError(ValueError):
     """The workspace file cannot be used; the message says which part and what to write instead."""
 
 
+@dataclass(slots=True)
+class _Batch:
+    """Lines that go together: what is told of each (None where the pipeline is to tell it), and what the pipeline is asked."""
+
+    told: list[dict[str, Any] | None] = field(default_factory=list)
+    sources: list[dict[str, Any]] = field(default_factory=list)
+    assessments: list[Assessment] = field(default_factory=list)
+
+
 def analyse(
-    lines: Iterable[str | bytes], workspace: Briefing | None = None, library: Library | None = None
+    lines: Iterable[str | bytes],
+    workspace: Briefing | None = None,
+    library: Library | None = None,
+    *,
+    models: Mapping[str, str] | None = None,
+    processes: int = 1,
 ) -> Iterator[dict[str, Any]]:
-    """For each line, an IncomingMention as JSON of which only `text` must be there, a dict with `id` (its external_id,
-    or the number of its line), `disposition`, `dismissed` and `findings`. A line that cannot be read gives `id` and
-    `error`; empty lines are passed over. Without a workspace relevance is null and issues are the common ones."""
-    briefing = (workspace or default_workspace()).with_models(library or Library())
+    """For each line, an IncomingMention as JSON of which only `text` must be there, the same with `id` (its external_id, or the
+    number of its line, unless it has one), `disposition`, `dismissed` and `findings`; in order. A line that cannot be read gives
+    `id` and `error`; empty lines are passed over. Without a workspace relevance is null and issues are the common ones.
+
+    With several `processes` each loads `models` (language to spaCy pipeline, as Library takes them); a few lines are not worth
+    that, and are read here.
+    """
+    briefing = workspace or default_workspace()
+    names: dict[str, str] = {}
+    batches = _batches(lines, names)
+    first = list(islice(batches, FEW)) if processes > 1 else []
+    batches = chain(first, batches)
+    if len(first) == FEW:
+        with Spread(briefing, models or {}, processes) as spread:
+            for batch, assessed in spread.run((batch, batch.assessments) for batch in batches):
+                yield from _rows(batch, assessed, names)
+        return
+    briefing = briefing.with_models(library or Library(models))
+    for batch in batches:
+        yield from _rows(batch, pipeline.run(batch.assessments, briefing).assessed(), names)
+
+
+def _batches(lines: Iterable[str | bytes], names: dict[str, str]) -> Iterator[_Batch]:
+    """The lines in batches, with what look-alikes came before; `names` learns what each mention is called outside."""
     earlier = Earlier()
     numbered = ((number, line) for number, line in enumerate(lines, 1) if line.strip())
-    names: dict[str, str] = {}
     while rows := list(islice(numbered, BATCH)):
-        outcomes: list[dict[str, Any] | None] = []
-        batch: list[Assessment] = []
+        batch = _Batch()
         for number, line in rows:
             try:
                 source = _source(line)
                 assessment = _assessment(source)
             except ValueError as error:
-                outcomes.append({"id": str(number), "error": str(error)})
+                batch.told.append({"id": str(number), "error": str(error)})
                 continue
             background = Background(sketch=sketch(assessment.text))
             assessment = assessment.but(background=background)
-            batch.append(assessment.but(background=Background(background.sketch, tuple(earlier.like(assessment)))))
-            names[str(assessment.mention_id)] = str(source.get("external_id") or number)
-            outcomes.append(None)
-        for a in batch:
+            known = Background(background.sketch, tuple(earlier.like(assessment)))
+            batch.assessments.append(assessment.but(background=known))
+            batch.sources.append({"id": str(source.get("external_id") or number), **source})
+            names[str(assessment.mention_id)] = str(batch.sources[-1]["id"])
+            batch.told.append(None)
+        for a in batch.assessments:
             earlier.add(a)
-        assessed = iter(pipeline.run(batch, briefing).assessed())
-        for outcome in outcomes:
-            yield outcome if outcome is not None else _row(next(assessed), names)
+        yield batch
 
 
-def _row(one: pipeline.Assessed, names: Mapping[str, str]) -> dict[str, Any]:
+def _rows(batch: _Batch, assessed: Sequence[pipeline.Assessed], names: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+    found = iter(zip(batch.sources, assessed, strict=True))
+    for told in batch.told:
+        yield told if told is not None else _row(*next(found), names)
+
+
+def _row(source: Mapping[str, Any], one: pipeline.Assessed, names: Mapping[str, str]) -> dict[str, Any]:
     duplicate = one.findings.get("duplicate")
     if duplicate and duplicate["value"]:
         duplicate["value"] = names.get(duplicate["value"], duplicate["value"])
-    row = {"id": names[str(one.mention_id)], "disposition": one.disposition, "dismissed": one.dismissed}
-    return {**row, "findings": one.findings}
+    authenticity = one.findings.get("authenticity")
+    if authenticity and authenticity.get("cluster"):
+        authenticity["cluster"] = [names.get(other, other) for other in authenticity["cluster"]]
+    return {**source, "disposition": one.disposition, "dismissed": one.dismissed, "findings": one.findings}
 
 
 def _source(line: str | bytes) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import itertools
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -11,6 +11,7 @@ from uuid import UUID
 import asyncpg
 import orjson
 
+from services.triage.heads import Head, HeadError
 from services.triage.look_alikes import Window, find
 from services.triage.stage import (
     Assessment,
@@ -23,10 +24,12 @@ from services.triage.stage import (
     QueryBrief,
     Sketch,
 )
-from shared.kit import clock
+from shared.kit import clock, logging
 from shared.store import assessment as store
 from shared.store import author as authors
 from shared.store import mention as mentions
+
+log = logging.get(__name__)
 
 LANGUAGES = ("en", "nl")
 
@@ -109,9 +112,26 @@ async def _read(connection: asyncpg.Connection, workspace_id: UUID, version: str
         own_handles=frozenset(folded for row in told["brands"] for one in row["handles"] if (folded := authors.fold(one))),
         exclusions=tuple(settings.get("exclusions") or ()),
         gazetteer=tuple((str(name), str(kind)) for name, kind in settings.get("gazetteer") or ()),
+        agents=tuple(row["name"] for row in told["agents"] if row["name"]),
         order_number_patterns=tuple(settings.get("order_number_patterns") or ()),
         priority=settings.get("priority") or {},
+        heads=dict(_heads(told["heads"], workspace_id)),
     )  # fmt: skip
+
+
+def _heads(rows: Sequence[asyncpg.Record], workspace_id: UUID) -> Iterator[tuple[str, bytes]]:
+    """The workspace's own heads, by question. One that this version cannot use (its vectoriser was another one) is left out, and
+    what the project ships answers until it is refitted."""
+    for row in rows:
+        weights = bytes(row["weights"])
+        try:
+            Head.from_bytes(weights)
+        except HeadError as unusable:
+            log.warning(
+                "a head cannot be used", workspace_id=str(workspace_id), question=row["question"], error=str(unusable)
+            )
+        else:
+            yield row["question"], weights
 
 
 def _assessment(row: asyncpg.Record, background: Background) -> Assessment:

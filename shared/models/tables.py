@@ -2,8 +2,21 @@
 
 from sqlmodel import SQLModel
 
-from shared.models import brand, channel, conversation, event, mention, moderation, people, reply, sla, work, workspace
+from shared.models import (
+    brand,
+    channel,
+    conversation,
+    event,
+    head,
+    mention,
+    moderation,
+    people,
+    reply,
+    sla,
+    work,
+    workspace,
+)
 
 metadata = SQLModel.metadata
 
-NOUNS = (brand, channel, conversation, event, mention, moderation, people, reply, sla, work, workspace)
+NOUNS = (brand, channel, conversation, event, head, mention, moderation, people, reply, sla, work, workspace)

@@ -6,10 +6,13 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
+import orjson
 from sqlalchemy import Row, text
 
 from shared.kit import clock, ids
 from shared.kit.database import WriteSession
+from shared.rules.post_links import handle_in
+from shared.store import heads
 from shared.store.sending import as_json, recordset
 
 _COLUMNS: Mapping[str, str] = {
@@ -74,6 +77,8 @@ async def briefing_version(connection: asyncpg.Connection) -> str:
                 SELECT 'b' || count(*) || coalesce(max(updated_at)::text, '') AS part FROM brand
                 UNION ALL SELECT 'q' || count(*) || coalesce(max(updated_at)::text, '') FROM query
                 UNION ALL SELECT 'i' || count(*) || coalesce(max(updated_at)::text, '') FROM issue_type
+                UNION ALL SELECT 'h' || coalesce(string_agg(id::text, '' ORDER BY question), '') FROM head WHERE state = 'active'
+                UNION ALL SELECT 'a' || coalesce(string_agg(name, ',' ORDER BY id), '') FROM agent
                 UNION ALL SELECT 'w' || coalesce(max(updated_at)::text, '') FROM workspace) p
             """
         )
@@ -81,7 +86,7 @@ async def briefing_version(connection: asyncpg.Connection) -> str:
 
 
 async def briefing_facts(connection: asyncpg.Connection) -> dict[str, list[asyncpg.Record]]:
-    """What the stages are told about a workspace: its settings, brands, active queries and issue types."""
+    """What the stages are told about a workspace: its settings, brands, active queries, issue types, heads and agents' names."""
     return {
         "workspace": await connection.fetch("SELECT settings FROM workspace"),
         "brands": await connection.fetch(
@@ -93,6 +98,8 @@ async def briefing_facts(connection: asyncpg.Connection) -> dict[str, list[async
         "issue_types": await connection.fetch(
             "SELECT key, name, severity, phrases, unless, parent_key FROM issue_type WHERE status = 'active' ORDER BY key"
         ),
+        "heads": await heads.weights_in_force(connection),
+        "agents": await connection.fetch("SELECT name FROM agent ORDER BY id"),
     }
 
 
@@ -127,18 +134,36 @@ async def same_texts(connection: asyncpg.Connection, hashes: Sequence[bytes]) ->
     )
 
 
+async def entities(
+    connection: asyncpg.Connection, mention_ids: Sequence[UUID], pipeline_version: str
+) -> dict[UUID, list[dict[str, Any]]]:
+    """What each of these mentions names, where this pipeline found it."""
+    rows = await connection.fetch(
+        """
+        SELECT mention_id, findings -> 'entities' AS entities FROM assessment
+        WHERE mention_id = ANY($1) AND pipeline_version = $2 AND jsonb_typeof(findings -> 'entities') = 'array'
+        """,
+        list(mention_ids), pipeline_version,
+    )  # fmt: skip
+    return {row["mention_id"]: orjson.loads(row["entities"]) for row in rows}
+
+
 async def posts_at_venues(connection: asyncpg.Connection, posts: Sequence[tuple[str, str]]) -> list[asyncpg.Record]:
-    """Those of these posts (channel type, external id) that are stored, as their venues' own channels brought them."""
+    """Those of these posts (channel type, external id) that are stored, as their venues' own channels brought them; by the id that
+    was asked for. A handle in the place of an account is that of an author we know."""
     return await connection.fetch(
         """
-        SELECT k.external_id, m.id, left(m.text, 20000) AS text, m.channel_type, m.published_at, m.permalink, m.kind,
+        SELECT u.external_id, m.id, left(m.text, 20000) AS text, m.channel_type, m.published_at, m.permalink, m.kind,
                w.external_id AS author, w.handle
-        FROM unnest($1::text[], $2::text[]) AS u(channel_type, external_id)
-        JOIN mention_key k ON k.channel_type = u.channel_type AND k.scope = '' AND k.external_id = u.external_id
+        FROM unnest($1::text[], $2::text[], $3::text[]) AS u(channel_type, external_id, handle)
+        LEFT JOIN author n ON n.channel_type = u.channel_type AND n.handle_folded = u.handle
+        JOIN mention_key k ON k.channel_type = u.channel_type AND k.scope = ''
+            AND k.external_id = coalesce(replace(u.external_id, u.handle, n.external_id), u.external_id)
         JOIN mention m ON m.id = k.mention_id
         LEFT JOIN author w ON w.workspace_id = m.workspace_id AND w.id = m.author_id
         """,
         [channel_type for channel_type, _ in posts], [external_id for _, external_id in posts],
+        [handle_in(external_id) for _, external_id in posts],
     )  # fmt: skip
 
 

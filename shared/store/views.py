@@ -1,11 +1,12 @@
 """The read models: what readers see of each noun. `NOUNS` is where they are looked up."""
 
-from shared.models import brand, channel, conversation, event, mention, moderation, people, sla, work, workspace
+from shared.models import brand, channel, conversation, event, head, mention, moderation, people, sla, work, workspace
 from shared.models import reply as replies
 from shared.models.read_model import Column, Filter, Nested, Order, ReadModel
 from shared.store.channel_views import CHANNEL, CHANNEL_GAP
 from shared.store.columns import by_name, columns_of, plain
 from shared.store.durations import with_durations
+from shared.store.hidden import FINDINGS, TEXT, URGENCY, hide
 from shared.store.reading import Library
 
 _OF = "{{t}}.workspace_id = {{up_{up}}}.workspace_id AND {{t}}.id = {{up_{up}}}.{column}"
@@ -39,6 +40,8 @@ _ALSO_ON = """(
         LIMIT 20
     ) o)"""
 
+_PERMALINK = "CASE WHEN o.visibility = 'public' THEN o.permalink END"
+
 _A = ("a",)
 _FOUND = {
     "conversation_id": ("id", "The conversation it belongs to."),
@@ -54,7 +57,7 @@ _FOUND = {
     "triaged_at": ("time", "When it was understood."),
 }
 
-MENTION = ReadModel(
+_MENTION = ReadModel(
     noun="mention",
     source="mention",
     alias="m",
@@ -101,6 +104,7 @@ MENTION = ReadModel(
             "text",
             "{m}.id IN (SELECT search_mentions(%s))",
             'Words to be found in it: all of them; "a phrase", or, -not.',
+            masked="",
         ),
         "query": Filter(
             "text",
@@ -131,6 +135,7 @@ MENTION = ReadModel(
             "text",
             "{m}.author_id IN (SELECT w.id FROM author w WHERE w.id::text = %s OR w.handle_folded = lower(ltrim(%s, '@')))",
             "Who wrote it, by id or handle.",
+            masked="{m}.author_id::text = %s",
         ),
         "conversation": Filter("id", "{a}.conversation_id = %s", "Its conversation.", _A),
         "from": Filter("time", "{m}.published_at >= %s", "Published at this moment or later."),
@@ -138,8 +143,12 @@ MENTION = ReadModel(
     },
     orders={"-id": Order((("{m}.id", "id", True),)), "id": Order((("{m}.id", "id", False),))},
 )
+MENTION = hide(
+    _MENTION, "external_id", "permalink", "title", "root_external_id", "parent_external_id", "media", joins=_A,
+    text=TEXT, findings=FINDINGS, urgency=URGENCY, also_on=_ALSO_ON.replace(_PERMALINK, "NULL"),
+)  # fmt: skip
 
-CONVERSATION = ReadModel(
+_CONVERSATION = ReadModel(
     noun="conversation",
     source="conversation",
     alias="c",
@@ -197,6 +206,7 @@ CONVERSATION = ReadModel(
         ),
     },
 )
+CONVERSATION = hide(_CONVERSATION, "thread_key", "root_external_id", "subject")
 
 _NAME = ("id", "name")
 
@@ -217,20 +227,20 @@ NOUNS = Library(
     [
         MENTION,
         CONVERSATION,
-        plain(
+        hide(plain(
             "author", mention.Author, "One account on one channel type.", leave_out=("handle_folded",),
             filters={
                 "channel_type": Filter("text", "{t}.channel_type = %s", "Its kind of venue."),
-                "handle": Filter("text", "{t}.handle_folded = lower(ltrim(%s, '@'))", "Its handle."),
+                "handle": Filter("text", "{t}.handle_folded = lower(ltrim(%s, '@'))", "Its handle.", masked=""),
             },
-        ),
+        ), "external_id", "handle", "name", "url", "labels"),
         _named("channel_name", "channel", "A channel, in short.", "type"),
         _named("queue_name", "queue", "A queue, in short."),
         _named("agent_name", "agent", "An agent, in short."),
-        plain("revision", mention.MentionRevision, "What a mention said before an edit."),
-        plain("correction", mention.Correction, "A person's word against a finding.",
-              filters={"mention": Filter("id", "{t}.mention_id = %s", "Its mention.")}),
-        plain("quarantine", mention.Quarantine, "A mention that triage could not read."),
+        hide(plain("revision", mention.MentionRevision, "What a mention said before an edit."), "title", "text"),
+        hide(plain("correction", mention.Correction, "A person's word against a finding.",
+                   filters={"mention": Filter("id", "{t}.mention_id = %s", "Its mention.")}), "old", "new", "note"),
+        hide(plain("quarantine", mention.Quarantine, "A mention that triage could not read."), "reason"),
         CHANNEL,
         CHANNEL_GAP,
         plain("channel_type", channel.ChannelType, "A kind of venue.", key="type", orders={"type": Order((("{t}.type", "text", False),))}),
@@ -271,7 +281,7 @@ NOUNS = Library(
                   }),
             {"target": ("target_s", "What was promised."), "elapsed": ("elapsed_s", "Time counted at the last look.")},
         ),
-        plain(
+        hide(plain(
             "message", conversation.Message, "A turn of a conversation.",
             nested={
                 "mention": _one("mention", "t", "mention_id", "What the customer wrote."),
@@ -280,14 +290,14 @@ NOUNS = Library(
             },
             filters={"conversation": Filter("id", "{t}.conversation_id = %s", "Its conversation.")},
             orders={"id": Order((("{t}.id", "id", False),)), "-id": Order((("{t}.id", "id", True),))},
-        ),
-        plain("reply", replies.Reply, "An answer of ours.", leave_out=("attempt_id",),
+        ), "text"),
+        hide(plain("reply", replies.Reply, "An answer of ours.", leave_out=("attempt_id",),
               nested={"agent": _one("agent_name", "t", "agent_id", "Who wrote it.")},
               filters={
                   "conversation": Filter("id", "{t}.conversation_id = %s", "Its conversation."),
                   "state": Filter("text", "{t}.state = %s", "Where it stands.", choices=tuple(replies.ReplyState)),
-              }),
-        plain("moderation", moderation.Moderation, "What is asked of a venue about a post there.",
+              }), "text", "external_id", "permalink", "error"),
+        hide(plain("moderation", moderation.Moderation, "What is asked of a venue about a post there.",
               nested={
                   "agent": _one("agent_name", "t", "agent_id", "Who asked."),
                   "mention": _one("mention", "t", "mention_id", "What it is about.", shown=False),
@@ -302,21 +312,26 @@ NOUNS = Library(
                   "action": Filter(
                       "text", "{t}.action = %s", "What is asked.", choices=tuple(moderation.ModerationAction)
                   ),
+              }), "reason", "error"),
+        plain("head", head.Head, "A version of what a workspace's corrections taught about one question.", leave_out=("weights",),
+              filters={
+                  "question": Filter("text", "{t}.question = %s", "What it answers.", choices=tuple(head.Question)),
+                  "state": Filter("text", "{t}.state = %s", "Where it stands.", choices=tuple(head.HeadState)),
               }),
         plain("webhook_endpoint", event.WebhookEndpoint, "Where the world is told; its secret is never shown again."),
-        plain("delivery", event.Delivery, "One event for one endpoint.", leave_out=("lease_until", "lease_token"),
+        hide(plain("delivery", event.Delivery, "One event for one endpoint.", leave_out=("lease_until", "lease_token"),
               filters={
                   "endpoint": Filter("id", "{t}.endpoint_id = %s", "Its endpoint."),
                   "state": Filter("text", "{t}.state = %s", "pending, delivered, failed or discarded."),
-              }),
-        plain("delivery_attempt", event.DeliveryAttempt, "One try of a delivery.",
+              }), "last_error"),
+        hide(plain("delivery_attempt", event.DeliveryAttempt, "One try of a delivery.",
               filters={
                   "delivery": Filter("id", "{t}.delivery_id = %s", "Its delivery."),
                   "endpoint": Filter(
                       "id", "{t}.delivery_id IN (SELECT d.id FROM delivery d WHERE d.endpoint_id = %s)", "Its endpoint."
                   ),
-              }),
-        plain(
+              }), "error", "excerpt"),
+        hide(plain(
             "event", event.Event, "A fact, in its place.",
             orders={"position": Order((("{t}.position", "integer", False),))},
             filters={
@@ -324,7 +339,7 @@ NOUNS = Library(
                 "conversation": Filter("id", "{t}.conversation_id = %s", "Its conversation."),
                 "after": Filter("integer", "{t}.position > %s", "Only facts after this position."),
             },
-        ),
+        ), "data"),
         plain("api_key", workspace.ApiKey, "A key; the key itself is shown once, when it is made.", orders=by_name()),
         plain("report", work.Report, "A weekly listening report.", leave_out=("figures",),
               orders={"-week": Order((("{t}.week", "text", True), ("{t}.id", "id", True)))}),

@@ -3,9 +3,11 @@
 from uuid import UUID
 
 import asyncpg
+import orjson
 from sqlmodel import col, select
 
 from shared.kit.database import WriteSession
+from shared.models.masking import SETTING, Masking
 from shared.models.workspace import Workspace
 
 
@@ -18,6 +20,12 @@ async def find(connection: asyncpg.Connection, slug: str) -> UUID | None:
 async def timezone(connection: asyncpg.Connection) -> str:
     """The zone by which the days and weeks of the workspace that `connection` shows begin."""
     return str(await connection.fetchval("SELECT timezone FROM workspace"))
+
+
+async def masking(connection: asyncpg.Connection) -> Masking:
+    """From whom personal data is hidden in the workspace that `connection` shows."""
+    kept = await connection.fetchval("SELECT settings -> $1 FROM workspace", SETTING)
+    return Masking.kept(None if kept is None else orjson.loads(kept))
 
 
 async def every(connection: asyncpg.Connection) -> list[UUID]:

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 import orjson
@@ -12,6 +13,7 @@ from services.api.rest.door import OPERATIONS, Operation
 from shared.kit import clock, ids
 from shared.models.channel import ChannelGap
 from shared.models.conversation import Kind
+from shared.models.head import Head
 from tests.api.world import World, a_world
 
 OF_NO_WORKSPACE = {"getChannelType"}
@@ -59,9 +61,13 @@ async def everything(world: World) -> dict[str, UUID]:
         workspace_id=world.workspace_id, channel_id=found["channels"], since=clock.now() - timedelta(hours=2),
         until=clock.now() - timedelta(hours=1), reason="The network skipped some.", found_at=clock.now(),
     )  # fmt: skip
+    head = Head(
+        workspace_id=world.workspace_id, question="intent", version=1, learned_from=40, held_out=10,
+        because="It is better.", actor="webcare command", weights=b"weights",
+    )  # fmt: skip
     async with world.database.write(world.workspace_id) as session:
-        session.add(gap)
-    found["channel-gaps"] = gap.id
+        session.add_all([gap, head])
+    found["channel-gaps"], found["heads"] = gap.id, head.id
     return found
 
 
@@ -69,6 +75,12 @@ def example_of_body(operation: Operation) -> Any:
     """The body that the published document shows."""
     said = orjson.loads(openapi.written("0"))["paths"][operation.path][operation.method.lower()].get("requestBody")
     return said["content"]["application/json"]["example"] if said else None
+
+
+def needed(operation: Operation) -> str:
+    """The query that an operation cannot do without."""
+    wanted = {name: one.choices[0] for name, one in operation.query.items() if one.required}
+    return f"?{urlencode(wanted)}" if wanted else ""
 
 
 def filled(operation: Operation, known: dict[str, UUID]) -> str:
@@ -103,7 +115,7 @@ async def test_lists_and_figures_show_nothing_of_another_workspace(world: World)
     theirs = {str(key) for key in (await everything(other)).values()} | {str(other.workspace_id)}
     for operation in OPERATIONS:
         if operation.method == "GET" and "{" not in operation.path:
-            answer = await world.call("GET", operation.path)
+            answer = await world.call("GET", operation.path + needed(operation))
             assert answer.status_code == 200, (operation.id, answer.text)
             assert not [key for key in theirs if key in answer.text], operation.id
 

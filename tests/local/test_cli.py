@@ -25,8 +25,9 @@ except SystemExit:
     print("loaded:", *sys.modules)
 """
 PROMISED = {
-    "up", "down", "status", "doctor", "watch", "import", "analyse", "health", "migrate", "report",
-    "api", "ingest", "ingest-worker", "triage", "api-worker", "workspace create", "key create",
+    "up", "down", "status", "doctor", "watch", "import", "analyse", "evaluate", "health", "migrate", "report",
+    "api", "ingest", "ingest-worker", "triage", "api-worker", "workspace create", "workspace masking", "key create",
+    "train refit", "train list", "train back", "train wanted", "train shipped",
     "channel add", "channel list", "channel show", "channel pause", "channel resume",
 }  # fmt: skip
 

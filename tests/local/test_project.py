@@ -78,6 +78,9 @@ def test_without_a_python_or_its_venv_module_make_says_what_to_install(tmp_path:
 
 def test_ci_runs_what_a_developer_runs() -> None:
     script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
-    assert re.search(r"^targets=\(test\b", script, re.MULTILINE)
+    stages = dict(re.findall(r'^  "([\w-]+) (\d+)"$', script, re.MULTILINE))
+    assert next(iter(stages)) == "test"
+    assert {"interop", "interop-bluesky", "chaos"} <= set(stages)
+    assert sum(map(int, stages.values())) <= 90, "the whole of it has an end"
     workflow = (ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8")
     assert "bash .ci/run" in workflow

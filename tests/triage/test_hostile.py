@@ -7,6 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from services.triage.library import Library
 from services.triage.pipeline import run
 from services.triage.stage import Briefing
 from tests.triage.building import a_mention
@@ -80,3 +81,10 @@ def _inside(findings: dict[str, object], length: int) -> None:
         for one in found if isinstance(found, list) else [found]:
             if isinstance(one, dict) and "start" in one:
                 assert 0 <= one["start"] < one["end"] <= length
+
+
+@pytest.mark.parametrize("name", ["punctuation", "zwj emoji", "one megabyte of words", "capitals"])
+def test_where_the_same_goes_on_and_on_the_model_does_not_look(library: Library, name: str) -> None:
+    doc, ordinary = library.read([HOSTILE[name][:4_000], f"{'Anna Smith lives in Boston. ' * 2}{'!' * 20}"], "en")
+    assert doc.ents == ()
+    assert {entity.text for entity in ordinary.ents} >= {"Boston"}

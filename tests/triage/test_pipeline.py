@@ -27,7 +27,7 @@ def a_stage(name: str, *, needs: Sequence[str] = (), adds: Sequence[str] = (), f
 def test_the_pipeline_is_in_order() -> None:
     assert out_of_order(PIPELINE) == []
     assert [stage.name for stage in PIPELINE] == [
-        "relevance", "spam", "duplicates", "language", "sentiment", "intent", "entities", "issues", "pii",
+        "relevance", "language", "wording", "spam", "duplicates", "sentiment", "intent", "entities", "issues", "pii",
         "authenticity", "urgency", "priority",
     ]  # fmt: skip
 
@@ -55,9 +55,9 @@ def test_what_is_wrong_with_an_order_is_said_in_a_sentence(stages: list[Stage], 
 def test_every_order_but_the_right_one_of_two_dependent_stages_is_refused() -> None:
     at = {stage.name: place for place, stage in enumerate(PIPELINE)}
     swapped = list(PIPELINE)
-    swapped[at["language"]], swapped[at["sentiment"]] = swapped[at["sentiment"]], swapped[at["language"]]
+    swapped[at["wording"]], swapped[at["language"]] = swapped[at["language"]], swapped[at["wording"]]
     assert out_of_order(swapped) == [
-        "sentiment needs language, which language adds only after it; move language before it."
+        "wording needs language, which language adds only after it; move language before it."
     ]
 
 

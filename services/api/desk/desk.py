@@ -3,34 +3,38 @@
 A verb takes a `Desk` first. Verbs never commit: the door opens the transaction with `writing()`, and its end commits.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
 import asyncpg
+import orjson
 
 from shared.kit.database import Database, WriteSession
 from shared.kit.errors import Forbidden
 from shared.kit.pages import Page
 from shared.kit.secrets import Vault
 from shared.kit.settings import Settings
+from shared.models.masking import NOTHING
 from shared.models.read_model import ReadModel, Selection
 from shared.models.workspace import Role
 from shared.store import reading, rows
-from shared.store.reading import Slice
+from shared.store.reading import PersonalDataHidden, Slice
 from shared.store.views import NOUNS
 
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who asks: a key, its role, and the agent it stands for, if any."""
+    """Who asks: a key, its role, and the agent it stands for, if any. `hidden` are the kinds of personal data that are hidden
+    from the role; where there are any, everything that cannot be masked by its places in a text is hidden too."""
 
     key_id: UUID
     role: Role
     name: str
     agent_id: UUID | None = None
+    hidden: frozenset[str] = NOTHING
 
     def said(self) -> str:
         """How the actor is named in what is kept: `agent:…` or `key:…`."""
@@ -72,13 +76,27 @@ class Desk:
         """A page of a noun, as its read model shows it."""
         async with self.reading() as connection:
             return await reading.read_page(
-                connection, NOUNS, noun, page, filters=filters, selection=selection, order=order
-            )
+                connection, NOUNS, noun, page, filters=filters, selection=selection, order=order,
+                masked=self.actor.hidden,
+            )  # fmt: skip
 
     async def one(self, noun: str, key: Any, selection: Selection | None = None) -> bytes:
         """One of a noun as JSON. Raises NotFound."""
         async with self.reading() as connection:
-            return await reading.read_one(connection, NOUNS, noun, key, selection=selection)
+            return await reading.read_one(connection, NOUNS, noun, key, selection=selection, masked=self.actor.hidden)
+
+    async def texts(self, mention_ids: Sequence[UUID]) -> dict[UUID, str]:
+        """What mentions say, as the actor may see it."""
+        async with self.reading() as connection:
+            found = await reading.read_many(
+                connection, NOUNS, "mention", mention_ids, selection={"text": None}, masked=self.actor.hidden
+            )
+        return {key: orjson.loads(row)["text"] for key, row in found}
+
+    def must_see_everything(self, what: str) -> None:
+        """Raises PersonalDataHidden where personal data is hidden from the actor; `what` would show it."""
+        if self.actor.hidden:
+            raise PersonalDataHidden(f"{what}: personal data is hidden from the role {self.actor.role}.")
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[asyncpg.Connection]:

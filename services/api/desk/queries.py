@@ -61,6 +61,7 @@ def validate_query(given: Mapping[str, Any]) -> dict[str, Any]:
 async def dry_run_query(desk: Desk, given: Mapping[str, Any]) -> dict[str, Any]:
     """What a query would have found among the mentions of the last `days`: hits, volume by week, how many no other query
     found, and a few samples with the places of their words. Nothing is kept."""
+    desk.must_see_everything("A query cannot be tried: it would show whose words it finds")
     fields.refuse_others(given, ("text", "days"))
     text = _text(given)
     days = given.get("days", _USUAL_DAYS)

@@ -18,6 +18,7 @@ from shared.models.reply_rules import Answerable, ReplyAnswer, ReplyRules, WayAn
 from shared.rules import reply_length
 from shared.store import reply as store
 from shared.store import reply_drafts, rows
+from shared.store.hidden import HIDDEN
 
 URGENT_FIRST = 2
 
@@ -113,7 +114,8 @@ async def check_reply(desk: Desk, reply_id: UUID) -> dict[str, Any]:
     conversation = await conversations.take(desk, reply.conversation_id)
     given = {"text": reply.text, "visibility": reply.visibility, "in_reply_to": reply.in_reply_to}
     draft = await _draft(desk, conversation, given, sent_as=reply)
-    return _checked(draft)
+    told = _checked(draft)
+    return {**told, "said": HIDDEN, "parts": []} if desk.actor.hidden else told
 
 
 async def withdraw_reply(desk: Desk, reply_id: UUID) -> UUID:

@@ -1,27 +1,32 @@
 """Workspaces from their first moment: what a new one comes with, its first key, and `webcare watch`."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 from zoneinfo import ZoneInfo, available_timezones
 
+from pydantic import ValidationError
+
 from services.api.desk import brands, channels, fields, queries
 from services.api.desk.desk import Desk
 from services.api.desk.keys import new_key
-from shared.kit import ids
+from shared.kit import clock, ids
 from shared.kit.database import Database, WriteSession
 from shared.kit.errors import Conflict, Invalid
 from shared.kit.secrets import hash_api_key, key_prefix, same_hash
 from shared.models import taxonomy
 from shared.models.brand import Brand, IssueType, Query
 from shared.models.channel import Channel
+from shared.models.masking import SETTING, Masking
 from shared.models.people import Queue
 from shared.models.phrase import TaxonomyError
 from shared.models.sla import Calendar, SlaPolicy
 from shared.models.taxonomy import IssueTypeDefinition
 from shared.models.workspace import ApiKey, Role, Workspace, WorkspaceFields
-from shared.store import named, rows, sla, workspaces
+from shared.store import named, rows, sla
+from shared.store import workspaces as store
 from shared.store.keys import SHORTEST_KEY
 
 _OFFICE = [["09:00", "17:00"]]
@@ -79,7 +84,7 @@ async def create_workspace(
 async def find_workspace(database: Database, slug: str) -> UUID | None:
     """The workspace of that slug, if there is one."""
     async with database.lookup() as connection:
-        return await workspaces.find(connection, slug)
+        return await store.find(connection, slug)
 
 
 async def create_key(
@@ -102,6 +107,28 @@ async def create_key(
                 code="already_exists",
             )
         return await new_key(session, workspace_id, Role(role), name, agent_id=agent_id, key=key)
+
+
+async def read_masking(desk: Desk) -> Masking:
+    """From whom personal data is hidden."""
+    async with desk.reading() as connection:
+        return await store.masking(connection)
+
+
+async def change_masking(desk: Desk, given: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Hides personal data from roles: {"roles": ["analyst"], "kinds": ["email", "phone"]}. What is not given stays; at first it is
+    hidden from nobody, and all kinds are. It holds within seconds. Returns what holds now. Raises Invalid: admin sees everything."""
+    workspace = await store.lock(desk.session, desk.workspace_id)
+    standing = Masking.kept(workspace.settings.get(SETTING)).as_setting()
+    try:
+        masking = Masking.model_validate(standing | dict(given))
+    except ValidationError as wrong:
+        errors = fields.explain(wrong)
+        raise Invalid(f"Personal data cannot be hidden like that: {errors[0][1]}", errors=errors) from wrong
+    workspace.settings = {**workspace.settings, SETTING: masking.as_setting()}
+    workspace.updated_at = clock.now()
+    await rows.flush(desk.session, Workspace)
+    return masking.as_setting()
 
 
 async def watch(desk: Desk, text: str, feeds: Sequence[str]) -> Watched:

@@ -22,6 +22,7 @@ from shared.models.read_model import Nested, Selection
 READ: Mapping[str, tuple[str, Action]] = {
     "mention": ("mentions", Action.READ_MENTIONS),
     "correction": ("corrections", Action.READ_MENTIONS),
+    "head": ("heads", Action.READ_SETTINGS),
     "author": ("authors", Action.READ_MENTIONS),
     "conversation": ("conversations", Action.READ_CONVERSATIONS),
     "message": ("messages", Action.READ_CONVERSATIONS),

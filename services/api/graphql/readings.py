@@ -7,7 +7,17 @@ import orjson
 import strawberry
 
 from services.api.auth import Action
-from services.api.desk import channel_checks, conversations, events, ledger, queries, replies, sla_clocks
+from services.api.desk import (
+    channel_checks,
+    conversations,
+    events,
+    heads,
+    ledger,
+    queries,
+    replies,
+    sla_clocks,
+    workspaces,
+)
 from services.api.graphql.fields import Argument, Asked, root_field
 from services.api.graphql.inputs import NOT_SAID, input_type
 from services.api.graphql.objects import PageInfo
@@ -15,6 +25,7 @@ from services.api.graphql.scalars import DateTime, Duration, Json, Long
 from services.api.graphql.selection import Raw
 from shared.kit.errors import Invalid, NotFound
 from shared.kit.ids import parse_id
+from shared.models.head import Question
 from shared.models.reply import ReplyFields
 
 ID = strawberry.ID
@@ -54,6 +65,28 @@ class RunningClock:
     elapsed: Duration
     stopped_at: DateTime | None
     breached_at: DateTime | None
+
+
+@strawberry.type(description="A mention of which a person's word would teach most.")
+class WantedCorrection:
+    """What triage found, and how sure that is: 0 to 1."""
+
+    mention_id: ID
+    finding: str
+    value: Json | None
+    confidence: float
+    why: str
+    text: str
+    lang: str | None
+    published_at: DateTime
+
+
+@strawberry.type(description="From whom personal data is hidden.")
+class Masking:
+    """`kinds` are masked in texts; what cannot be masked by its place is hidden whole."""
+
+    roles: list[str]
+    kinds: list[str]
 
 
 @strawberry.type(description="A stretch of time that a clock counted or did not, and why.")
@@ -145,6 +178,14 @@ async def _feed(asked: Asked, action: Action, given: dict[str, Any], conversatio
     return {"nodes": orjson.loads(found.data), "page_info": page_info}
 
 
+async def _wanted(asked: Asked, _: Raw, given: dict[str, Any]) -> Any:
+    return await heads.read_wanted(asked.desk_for(Action.READ_MENTIONS), given["finding"], given["size"])
+
+
+async def _masking(asked: Asked, _: Raw, given: dict[str, Any]) -> Any:
+    return (await workspaces.read_masking(asked.desk_for(Action.READ_SETTINGS))).as_setting()
+
+
 async def _validate_query(asked: Asked, _: Raw, given: dict[str, Any]) -> Any:
     asked.desk_for(Action.READ_SETTINGS)
     return queries.validate_query(given)
@@ -226,6 +267,17 @@ def reading_fields() -> dict[str, Any]:
             "timeline", EventPage | None, "Everything that happened to a conversation, in order.",
             {**_FEED, "conversation": _CONVERSATION}, _timeline,
         ),
+        root_field(
+            "wantedCorrections", list[WantedCorrection] | None,
+            "Mentions of which a person's word would teach most, the least sure first.",
+            {
+                "finding": Argument(str, f"One of {', '.join(Question)}."),
+                "size": Argument(
+                    int | None, f"At most so many, 1 to {heads.MOST_WANTED}; {heads.USUAL_WANTED} unless said otherwise.", None
+                ),
+            }, _wanted,
+        ),
+        root_field("masking", Masking | None, "From which roles personal data is hidden, and which kinds of it.", {}, _masking),
         root_field(
             "validateQuery", Json | None, "Whether a text is a query, with the position of what is wrong.",
             {"text": Argument(str, "The query.")}, _validate_query,

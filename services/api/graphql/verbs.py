@@ -14,6 +14,7 @@ from services.api.desk import (
     calendars,
     channels,
     conversations,
+    heads,
     issue_types,
     keys,
     mentions,
@@ -25,12 +26,13 @@ from services.api.desk import (
     replies,
     sla_policies,
     webhook_endpoints,
+    workspaces,
 )
 from services.api.desk.desk import Desk
 from services.api.graphql.inputs import NOT_SAID, Field, input_type, record_type
 from services.api.graphql.mutations import Given, Verb
 from services.api.graphql.objects import type_name
-from services.api.graphql.readings import REPLY_INPUT
+from services.api.graphql.readings import REPLY_INPUT, Masking
 from services.api.graphql.scalars import DateTime, Duration, Json
 from shared.models.brand import BrandFields, IssueTypeFields, PlaybookFields, QueryFields
 from shared.models.channel import ChannelFields
@@ -137,6 +139,10 @@ def _seen(run: Any) -> Callable[[Desk, Given], Awaitable[Any]]:
     return lambda desk, given: run(desk, given.key, given.version)
 
 
+async def _change_masking(desk: Desk, given: Given) -> dict[str, Any]:
+    return dict(await workspaces.change_masking(desk, given.fields))
+
+
 _CONVERSATION_CHANGE = record_type(
     "ChangeConversationInput",
     {
@@ -200,12 +206,28 @@ _MANY = record_type(
     },
     "One thing for many conversations.",
 )
+_MASKING = record_type(
+    "ChangeMaskingInput",
+    {
+        "roles": (list[str] | None, "Who does not see personal data; admins always do.", NOT_SAID),
+        "kinds": (list[str] | None, "What is masked in texts.", NOT_SAID),
+    },
+    "From whom personal data is hidden.",
+)
 _SINCE = record_type("SinceInput", {"since": (DateTime, "At most 30 days ago.", ...)}, "Since when.")
 
 _WORK = {
     "correctMention": Verb(
         action=Action.CORRECT_MENTIONS, run=_changes(mentions.correct_mention), noun="mention", of="mention",
         takes=_CORRECTION, doc="Sets a finding right; the correction stands above what the pipeline found, and the conversation follows.",
+    ),
+    "promoteHead": Verb(
+        action=_SETTINGS, run=_does(heads.promote_head), noun="head", of="head",
+        doc="Has this version answer from now on, a former one as well.",
+    ),
+    "retireHead": Verb(
+        action=_SETTINGS, run=_does(heads.retire_head), noun="head", of="head",
+        doc="Has what the project ships answer again.",
     ),
     "changeConversation": _works(
         conversations.change_conversation, "Changes what is given of a conversation.", _CONVERSATION_CHANGE, "required"
@@ -223,6 +245,10 @@ _WORK = {
     "actOnMany": Verb(
         action=Action.WORK_CONVERSATIONS, run=_act_on_many, gives=BulkResults, takes=_MANY,
         doc="Does one thing to up to 500 conversations; each is done or refused by itself.",
+    ),
+    "changeMasking": Verb(
+        action=Action.MANAGE_MASKING, run=_change_masking, gives=Masking, takes=_MASKING,
+        doc="Hides personal data from roles, or shows it again; it holds within seconds.",
     ),
     "addNote": Verb(
         action=Action.WORK_CONVERSATIONS, run=_changes(conversations.add_note), noun="message", of="conversation",

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from services.api.listening.daily import DailyIssue
 from services.api.listening.sample import IssueMention
 from shared.kit.errors import Invalid
+from shared.rules.masking import mask
 
 _WEEK = re.compile(r"(\d{4})-W(\d{2})", re.ASCII)
 
@@ -77,12 +78,7 @@ def day_bounds(day: date, zone: ZoneInfo) -> tuple[datetime, datetime]:
 
 def masked(text: str, hidden: Iterable[tuple[int, int]]) -> str:
     """Return the text with `[hidden]` for each span (code points) of personal data, overlapping ones as one."""
-    parts, at = [], 0
-    for start, end in sorted(span for span in hidden if span[0] < span[1]):
-        if end > at:
-            parts += [text[at:start], "[hidden]"] if start >= at else []
-            at = end
-    return "".join([*parts, text[at:]])
+    return mask(text, [{"type": "hidden", "start": start, "end": end} for start, end in hidden]).text
 
 
 def excerpt(text: str, length: int) -> str:

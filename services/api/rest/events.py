@@ -19,7 +19,7 @@ async def list_events(call: Call) -> Response:
     """Everything that happened, in the one order in which everybody hears of it.
 
     Ask again with `after` = `page.next_cursor`: nothing is missed and nothing comes twice. Each item is byte for byte what
-    webhooks carry. A position that has expired answers 410.
+    webhooks carry; from whom personal data is hidden, gets it without words of customers. A position that has expired answers 410.
     """
     conversation = call.id_of("conversation")
     return await call.feed(lambda after, limit, types: events.read_feed(call.desk, after, limit, types, conversation))

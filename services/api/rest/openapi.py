@@ -39,6 +39,8 @@ Errors are problem documents (RFC 9457). Lists are paged by cursor. Times are RF
 A POST takes an `Idempotency-Key`; its answer is kept for 24 hours. Roles: {roles}."""
 _TAGS = {
     "mentions": "Posts about us or to us, and what was found in them.",
+    "heads": "What a workspace's corrections taught, and what a person's word would teach most.",
+    "masking": "From whom personal data is hidden.",
     "conversations": "The thread with one author about one matter: work on it, answer it, watch its promises.",
     "replies": "Answers of ours and what became of them.",
     "moderation": "What is asked of a venue about a post there: hide it, look at it, take our reply away.",

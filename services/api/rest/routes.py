@@ -7,10 +7,12 @@ from services.api.rest import (
     channels,
     conversations,
     events,
+    heads,
     issue_types,
     issues,
     keys,
     ledger,
+    masking,
     mentions,
     metrics,
     moderation,
@@ -26,6 +28,7 @@ from services.api.rest import (
 
 NOUNS = (
     mentions,
+    heads,
     conversations,
     bulk,
     replies,
@@ -45,6 +48,7 @@ NOUNS = (
     reports,
     ledger,
     keys,
+    masking,
     authors,
 )
 ROUTES = tuple(route for module in NOUNS for route in module.door.routes)

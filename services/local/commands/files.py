@@ -25,19 +25,24 @@ def analyse(
         Path | None,
         typer.Option(help="A YAML file with brand, queries and issue types; without it, relevance is null."),
     ] = None,
+    processes: Annotated[
+        int | None, typer.Option(min=1, help="How many work at once; one for each core, where not given.")
+    ] = None,
 ) -> None:
     """Run the pipeline over a file, without a database.
 
-    For each line, in its order, a line with its id, disposition and findings, or with an error.
+    For each line, in its order, the same line with its id, disposition and findings, or one with an error.
 
     \b
     Example: webcare analyse mentions.jsonl -o findings.jsonl --workspace northwind.yaml
     """
+    import os
+
     import orjson
 
     from services.local.mention_files import MentionFile, writing_whole
     from services.triage import analyse as triage
-    from services.triage.library import Library
+    from services.triage.spread import AnalysisEnded
 
     source = MentionFile(file)
     try:
@@ -45,15 +50,19 @@ def analyse(
     except triage.WorkspaceFileError as error:
         tell(str(error))
         raise typer.Exit(1) from None
-    library = Library(settings_or_exit().spacy_models)
+    models, many = settings_or_exit().spacy_models, processes or os.cpu_count() or 1
     analysed, problems = 0, []
-    with progress("Analysing", source.size) as advance, writing_whole(output) as out:
-        for found in triage.analyse(source.lines(advance), briefing, library):
-            out.write(orjson.dumps(found, default=str) + b"\n")
-            if "error" in found:
-                problems.append(f"{found['id']}: {found['error']}")
-            else:
-                analysed += 1
+    try:
+        with progress("Analysing", source.size) as advance, writing_whole(output) as out:
+            for found in triage.analyse(source.lines(advance), briefing, models=models, processes=many):
+                out.write(orjson.dumps(found, default=str) + b"\n")
+                if "findings" in found:
+                    analysed += 1
+                else:
+                    problems.append(f"{found['id']}: {found['error']}")
+    except AnalysisEnded as ended:
+        tell(str(ended))
+        raise typer.Exit(1) from None
     show_problems(problems)
     tell(f"{analysed:,} analysed, {len(problems):,} not.")
     raise typer.Exit(1 if problems and not analysed else 0)

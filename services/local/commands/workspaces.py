@@ -55,6 +55,56 @@ def create_workspace(
     typer.echo(made)
 
 
+@workspace.command("masking")
+def mask_workspace(
+    slug: Annotated[str, typer.Argument(help="The workspace's slug.")] = "main",
+    role: Annotated[
+        list[str] | None,
+        typer.Option(help="From whom personal data is hidden: lead, agent, analyst or integration; may be repeated."),
+    ] = None,
+    kind: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="What is masked in texts: email, phone, name, …; may be repeated. All, unless some are named."
+        ),
+    ] = None,
+    nobody: Annotated[bool, typer.Option("--nobody", help="Hide it from nobody.")] = False,
+) -> None:
+    """Show from which roles personal data is hidden, or say so with --role.
+
+    What is said takes the place of what was; it holds within seconds.
+
+    \b
+    Example: webcare workspace masking main --role analyst --role integration
+    """
+    import asyncio
+
+    from services.api.desk import workspaces
+    from services.local.environment import resolved
+    from services.local.operator import desk_of
+    from shared.kit.settings import Settings
+    from shared.models.masking import Masking, PersonalData
+
+    if (nobody and (kind or role)) or (kind and not role):
+        tell("Name the roles with --role, or --nobody alone.")
+        raise typer.Exit(2)
+
+    async def set_or_read(settings: Settings) -> Masking:
+        async with desk_of(settings, slug, "workspace masking") as desk:
+            if not (role or nobody):
+                return await workspaces.read_masking(desk)
+            async with desk.writing() as writing:
+                asked = {"roles": role or [], "kinds": kind or list(PersonalData)}
+                return Masking.kept(await workspaces.change_masking(writing, asked))
+
+    with resolved(settings_or_exit(), tell) as settings:
+        masking = asyncio.run(set_or_read(settings))
+    if not masking.roles:
+        typer.echo("Everybody sees personal data.")
+        return
+    typer.echo(f"Hidden from {', '.join(masking.roles)}: {', '.join(masking.kinds)}.")
+
+
 @key.command("create")
 def create_key(
     role: Annotated[str, typer.Option(help="admin, lead, agent, analyst or integration.")],

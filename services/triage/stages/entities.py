@@ -3,9 +3,9 @@
 import re
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from services.triage import shapes, telephone
+from services.triage import inheriting, names, shapes, telephone
 from services.triage.shapes import Place
 from services.triage.stage import Assessment, Briefing, Finding, finder, fold, stage
 from shared.rules.gate import Gate
@@ -13,37 +13,62 @@ from shared.rules.gate import Gate
 if TYPE_CHECKING:
     from spacy.tokens import Doc
 
-_VERSION = "2"
+_VERSION = "3"
 _says = finder("entities", _VERSION)
 
 MODEL_TYPES: Final[Mapping[str, str]] = {
     "PERSON": "PERSON", "PER": "PERSON", "ORG": "ORG", "GPE": "PLACE", "LOC": "PLACE", "FAC": "PLACE",
-    "PRODUCT": "PRODUCT", "MONEY": "MONEY", "DATE": "DATE", "TIME": "TIME",
+    "PRODUCT": "PRODUCT", "WORK_OF_ART": "WORK", "MONEY": "MONEY", "DATE": "DATE", "TIME": "TIME",
 }  # fmt: skip
-"""What a model's labels are called here; labels not named (numbers, peoples, works of art) are left out."""
-MODEL_CONFIDENCE: Final = 0.55
+"""What a model's labels are called here; labels not named (numbers, peoples) are left out."""
+MODEL_CONFIDENCE: Final = 0.6
 MOST: Final = 300
 """More names than this in one text are not listed."""
 
-_NAMES: Final = frozenset({"PERSON", "ORG", "PLACE", "PRODUCT"})
-_Names = Gate[tuple[str, str]]
+_NAMES: Final = frozenset({"PERSON", "ORG", "PLACE", "PRODUCT", "WORK"})
+_HASHTAG = re.compile(r"(?<![\w&/])#(\w{3,60})")
+_GAZETTEER: Final = "entities.gazetteer"
+_PEOPLE: Final = "entities.people"
+_PLACES: Final = "entities.places"
 
 
-@stage(needs=("language",), adds=("entities", "doc"), version=_VERSION)
+class _Known(NamedTuple):
+    """A name of the workspace: its type and normal form, and the brand and product that it stands for."""
+
+    kind: str
+    value: str
+    brand_id: str | None = None
+    product: str | None = None
+
+    @property
+    def links(self) -> Mapping[str, Any]:
+        """What a finding says of them."""
+        linked = {"brand_id": self.brand_id, "product": self.product}
+        return {name: value for name, value in linked.items() if value is not None}
+
+
+class _Gazetteer(NamedTuple):
+    """The workspace's names as they are looked for: in running text, and in hashtags without spaces and signs."""
+
+    gate: Gate[_Known]
+    joined: Mapping[str, _Known]
+
+
+@stage(needs=("language", "duplicate"), adds=("entities", "doc"), version=_VERSION)
 def assess(batch: Sequence[Assessment], briefing: Briefing) -> Sequence[Assessment]:
     """Every name with its type, normal form and place; none overlaps another. Leaves the tokenised text as `doc`."""
     by_language: dict[str, list[int]] = {}
     for at, a in enumerate(batch):
         by_language.setdefault(a.language if a.language != "und" else briefing.languages[0], []).append(at)
     assessed = list(batch)
-    names = briefing.once("entities.names", _names, of=("brands", "gazetteer"))
+    gazetteer = briefing.once("entities.names", _gazetteer, of=("brands", "gazetteer"))
     own = [re.compile(pattern) for pattern in briefing.order_number_patterns]
     for language, places in by_language.items():
-        docs = briefing.models.read([batch[at].reading.text for at in places], language)
+        docs = inheriting.read([batch[at] for at in places], language, briefing)
         by = briefing.models.model_name(language)
         for at, doc in zip(places, docs, strict=True):
             a = batch[at]
-            chosen = _chosen(_read(a, doc, language, names, own, briefing, by))
+            chosen = _chosen(_read(a, doc, language, gazetteer, own, briefing, by))
             assessed[at] = a.found(entities=[_finding(a, place) for place in chosen]).but(doc=doc)
     return assessed
 
@@ -52,27 +77,34 @@ def _read(
     a: Assessment,
     doc: "Doc",
     language: str,
-    names: _Names | None,
+    gazetteer: _Gazetteer | None,
     own: Sequence[re.Pattern[str]],
     briefing: Briefing,
     by: str,
 ) -> Iterator[Place]:
     """All that is named, the surest source first."""
-    text = a.reading.text
-    if names is not None:
-        hits = sorted(names.find(text), key=lambda hit: hit[1] - hit[2])  # the longest first
-        for (kind, value), start, end in hits:
-            yield Place(kind, value, start, end, 0.95, "a name of the workspace", "entities.gazetteer")
-    yield from shapes.read(text, a.reading.words, language, a.published_at.date(), a.country, own)
+    text, words = a.reading.text, a.reading.words
+    if gazetteer is not None:
+        yield from _ours(text, gazetteer)
+    yield from shapes.read(text, words, language, a.published_at.date(), a.country, own)
+    trained = briefing.models.has_entity_model(language)
+    for name in names.people(text, words, given=not trained):
+        value = " ".join(text[name.start : name.end].split())
+        yield Place("PERSON", value, name.start, name.end, name.confidence, name.why, _PEOPLE)
+    for body, start, end in briefing.once("entities.bodies", _bodies, of=("languages",)).find(text):
+        if text[start].isupper() and (len(body) > 4 or text[start:end].isupper()):
+            yield Place("ORG", body, start, end, 0.75, "a body known by name", "entities.organisations")
     yield from _recognised(doc, by, a)
-    if language == "nl" and not briefing.models.has_entity_model("nl"):
-        yield from _dutch_places(text, briefing.once("entities.places", _places, of=("languages",)))
+    if not trained:
+        yield from _places(text, language, briefing)
 
 
 def _finding(a: Assessment, place: Place) -> Finding:
     start, end = a.reading.span(place.start, place.end)
-    words = a.text[start:end]
-    return _says(place.value, place.confidence, place.why, span=(start, end), by=place.by, type=place.kind, text=words)
+    return _says(
+        place.value, place.confidence, place.why, span=(start, end), by=place.by,
+        type=place.kind, text=a.text[start:end], **place.links,
+    )  # fmt: skip
 
 
 def _chosen(places: Iterable[Place]) -> list[Place]:
@@ -90,14 +122,35 @@ def _chosen(places: Iterable[Place]) -> list[Place]:
     return kept
 
 
-def _names(briefing: Briefing) -> _Names | None:
-    sought = [(name, (kind, name)) for name, kind in briefing.gazetteer]
+def _gazetteer(briefing: Briefing) -> _Gazetteer | None:
+    sought = [(name, _Known(kind, name)) for name, kind in briefing.gazetteer]
     for brand in briefing.brands:
-        sought += [(name, ("BRAND", brand.name)) for name in brand.names]
-        sought += [(f"@{handle.lstrip('@')}", ("BRAND", brand.name)) for handle in brand.handles]
-        sought += [(product, ("PRODUCT", product)) for product in brand.product_lines]
-    sought = [(term, key) for term, key in sought if fold(term).strip(" @")]
-    return Gate(sought) if sought else None
+        known = _Known("BRAND", brand.name, brand.id)
+        sought += [(name, known) for name in brand.names]
+        sought += [(f"@{handle.lstrip('@')}", known) for handle in brand.handles]
+        sought += [(product, _Known("PRODUCT", product, brand.id, product)) for product in brand.product_lines]
+    sought = [(term, known) for term, known in sought if fold(term).strip(" @")]
+    if not sought:
+        return None
+    joined: dict[str, _Known] = {}
+    for term, known in sought:
+        joined.setdefault(_joined(term), known)
+    return _Gazetteer(Gate(sought), joined)
+
+
+def _joined(name: str) -> str:
+    return "".join(filter(str.isalnum, fold(name)))
+
+
+def _ours(text: str, gazetteer: _Gazetteer) -> Iterator[Place]:
+    """The workspace's names, the longest first, then those that a hashtag runs together."""
+    for known, start, end in sorted(gazetteer.gate.find(text), key=lambda hit: hit[1] - hit[2]):
+        yield Place(known.kind, known.value, start, end, 0.95, "a name of the workspace", _GAZETTEER, known.links)
+    if "#" in text:
+        for match in _HASHTAG.finditer(text):
+            if found := gazetteer.joined.get(_joined(match.group(1))):
+                why = "a hashtag that is a name of the workspace"
+                yield Place(found.kind, found.value, *match.span(), 0.9, why, _GAZETTEER, found.links)
 
 
 def _recognised(doc: "Doc", by: str, a: Assessment) -> Iterator[Place]:
@@ -121,12 +174,21 @@ def _recognised(doc: "Doc", by: str, a: Assessment) -> Iterator[Place]:
         yield Place(kind, " ".join(text.split()), entity.start_char, entity.end_char, MODEL_CONFIDENCE, why, by)
 
 
-def _dutch_places(text: str, gate: Gate[str]) -> Iterator[Place]:
-    for name, start, end in gate.find(text):
+def _places(text: str, language: str, briefing: Briefing) -> Iterator[Place]:
+    """Places for a language without a model: those of the list, and in Dutch what a preposition says is one."""
+    for name, start, end in briefing.once("entities.places", _place_names, of=("languages",)).find(text):
         if text[start].isupper() or text[start] == "'":
-            yield Place("PLACE", name, start, end, 0.75, "a place known by name", "entities.places")
+            yield Place("PLACE", name, start, end, 0.75, "a place known by name", _PLACES)
+    if language == "nl":
+        for said, guessed in names.guessed_places(text):
+            yield Place("PLACE", said, guessed.start, guessed.end, guessed.confidence, guessed.why, _PLACES)
 
 
-def _places(briefing: Briefing) -> Gate[str]:
-    names = (word.replace("_", " ") for word in briefing.models.words("places"))
-    return Gate({name: name.title() for name in names})
+def _bodies(briefing: Briefing) -> Gate[str]:
+    known = (line.replace("_", " ") for line in sorted(briefing.models.words("organisations")))
+    return Gate({name: name.upper() if len(name) < 5 else name.title() for name in known})
+
+
+def _place_names(briefing: Briefing) -> Gate[str]:
+    known = (word.replace("_", " ") for word in briefing.models.words("places"))
+    return Gate({name: name.title() for name in known})

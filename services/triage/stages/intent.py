@@ -1,23 +1,41 @@
 """What does the author want? A complaint, a question, a request, praise, a threat to leave, or nothing of these."""
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
+from services.triage.heads import Opinion
 from services.triage.stage import Assessment, Briefing, Finding, finder, quote, stage
 
-_VERSION = "1"
+_VERSION = "2"
 _says = finder("intent", _VERSION)
 
 NEGATIVE: Final = -0.3
 NEGATIVE_TO_US: Final = -0.15
 """A text as negative as this complains, even where no phrase says so; sooner where it speaks to us."""
 INTENTS: Final = ("churn", "complaint", "request", "question", "praise", "other")
+RULED: Final = 6.0
+"""What the phrases together come to is so many times likelier than the head says, and"""
+SPOKEN: Final = 2.0
+"""any other want that a phrase speaks of."""
+UNSPOKEN: Final = 0.5
+"""A threat to leave, or a question, is so much less likely where no phrase speaks of it (nor a question mark stands)."""
+DOUBTFUL: Final = 0.35
+"""Less sure than this, the head is not asked, but how the author feels."""
+ANGRY: Final = 0.15
+"""A question that complains outright and is negative asks for nothing: so much less likely."""
+POORLY_RATED: Final = 4.0
+TO_NOBODY: Final = 3.0
+"""Who speaks to nobody in particular wants nothing so many times likelier than the head says: it has mostly read texts that
+speak to a company."""
+UNMOVED: Final = 0.5
+"""And complains so much less likely where the text is not negative."""
 
 
-@stage(needs=("language", "sentiment"), adds=("intent",), version=_VERSION)
+@stage(needs=("language", "sentiment", "wording"), adds=("intent",), version=_VERSION)
 def assess(batch: Sequence[Assessment], briefing: Briefing) -> Sequence[Assessment]:
     """One of INTENTS. A text with several wants has the one that can least wait: leaving, then what went wrong, then
-    what is asked. How the author feels tells an angry question from a plain one, and thanks from mockery."""
+    what is asked. A head weighs the whole wording, phrases what is said outright; without a head phrases decide, and how
+    the author feels tells an angry question from a plain one, and thanks from mockery."""
     return [a.found(intent=_of(a, briefing)) for a in batch]
 
 
@@ -26,6 +44,44 @@ def _of(a: Assessment, briefing: Briefing) -> Finding:
     text = a.reading.text
     for label, start, end in briefing.models.phrasebook("intent", a.language).find(a.reading.words):
         quoted.setdefault(label, []).append(text[start:end])
+    worded = any(word[0].isalnum() for word, _, _ in a.reading.words)  # signs alone want nothing that a head could tell
+    opinion = a.wording.opinion("intent") if a.wording and worded else None
+    if opinion is None or opinion.label is None:
+        return _by_phrases(a, quoted)
+    return _weighed(a, quoted, opinion)
+
+
+def _weighed(a: Assessment, quoted: Mapping[str, list[str]], opinion: Opinion) -> Finding:
+    ruled = _by_phrases(a, quoted)
+    chances = {want: chance * (SPOKEN if want in quoted else 1.0) for want, chance in opinion.probabilities.items()}
+    if ruled.value in quoted:
+        chances[ruled.value] = chances.get(ruled.value, 0.0) * RULED / SPOKEN
+    elif opinion.confidence < DOUBTFUL:
+        return ruled
+    if "churn" not in quoted:
+        chances["churn"] = UNSPOKEN * chances.get("churn", 0.0)
+    if "question" not in quoted and not _question_mark(a.reading.text):
+        chances["question"] = UNSPOKEN * chances.get("question", 0.0)
+    if "complaint" in quoted and a.value("sentiment") == "negative":
+        chances["question"] = ANGRY * chances.get("question", 0.0)
+    if a.rating is not None and a.rating <= 2 and "complaint" in chances:
+        chances["complaint"] *= POORLY_RATED
+    if not (a.addressed or a.owned or a.visibility == "private"):
+        chances["other"] = TO_NOBODY * chances.get("other", 0.0)
+        if a.value("sentiment") != "negative" and "complaint" not in quoted:
+            chances["complaint"] = UNMOVED * chances.get("complaint", 0.0)
+    want = max(chances, key=lambda one: chances[one])
+    sure = chances[want] / sum(chances.values())
+    told = [one.word for one in a.wording.told("intent", want)] if a.wording else []
+    why = quote(*quoted.get(want, ()), *told, limit=3) or "how it is worded as a whole"
+    if a.rating is not None and want == "complaint":
+        why = f"rated {a.rating:g} of 5; {why}"
+    unsure: dict[str, Any] = {"unsure": True} if sure < opinion.unsure_below else {}
+    return _says(want, sure, why, by=opinion.decided_by, learned=opinion.version, **unsure)
+
+
+def _by_phrases(a: Assessment, quoted: Mapping[str, list[str]]) -> Finding:
+    text = a.reading.text
     feeling = a.one("sentiment")
     score = float(feeling.extra.get("score", 0.0)) if feeling else 0.0
     asks = _question_mark(text)

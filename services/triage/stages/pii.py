@@ -5,13 +5,14 @@ finding repeats what it found.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Iterator, Sequence
+from ipaddress import ip_address
+from typing import Final
 
-from services.triage import telephone
-from services.triage.stage import Assessment, Briefing, Finding, finder, stage
+from services.triage import addresses, names, postcodes, telephone
+from services.triage.stage import Assessment, Briefing, Finding, finder, fold, stage
 
-_VERSION = "1"
+_VERSION = "2"
 _says = finder("pii", _VERSION)
 
 WINDOW: Final = 40
@@ -27,90 +28,57 @@ _SSN = re.compile(r"(?<![\w-])(?!000|666)\d{3}-(?!00)\d{2}-(?!0000)\d{4}(?![\w-]
 _NINO = re.compile(
     r"(?<!\w)(?!BG|GB|KN|NK|NT|TN|ZZ)[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z]\s?\d{2}\s?\d{2}\s?\d{2}\s?[A-D](?!\w)"
 )
-_POSTCODE_NL = re.compile(r"(?<![\w-])[1-9]\d{3}[ ]?(?!SA|SD|SS)[A-Z]{2}(?![\w-])")
-_POSTCODE_UK = re.compile(r"(?<![\w-])(?:[A-Z]{1,2}\d[A-Z\d]?)\s\d[ABD-HJLNP-UW-Z]{2}(?![\w-])")
-_POSTCODE_US = re.compile(
-    r"(?<!\w)(?:A[KLRZ]|C[AOT]|D[CE]|FL|GA|HI|I[ADLN]|K[SY]|LA|M[ADEINOST]|N[CDEHJMVY]|O[HKR]|PA|RI|S[CD]|T[NX]|UT|V[AT]"
-    r"|W[AIVY])\s\d{5}(?:-\d{4})?(?!\w)"
-)
-_NOT_POSTCODE: Final = frozenset(
-    ("IN", "OK", "AM", "PM", "EU", "US", "UK", "NL", "TV", "MB", "GB", "KM", "CM", "MM", "KG", "BC", "AD", "KB", "TB",
-     "EN", "OF", "OP", "TE", "DE", "IS", "HZ", "MW", "KW")
-)  # fmt: skip
-"""Units and words in capitals that stand behind a number of four digits more often than a postcode's letters do."""
-_ADDRESS_NL = re.compile(
-    r"(?<![\w])(?:[A-Z][\w'’.-]{0,30}[ ]){0,3}[A-Z]?[\w'’.-]{1,30}"
-    r"(?:straat|weg|laan|plein|gracht|kade|singel|dreef|hof|steeg|dijk|plantsoen|boulevard|wal|pad|markt|ring|park|baan|lei)"
-    r"[ ]\d{1,5}(?:[ ]?[a-zA-Z](?!\w))?(?:[-/]\d{1,4})?(?!\w)"
-)
-_ADDRESS_EN = re.compile(
-    r"(?<![\w.,-])\d{1,5}[A-Za-z]?[ ](?:[A-Z][\w'’.-]{0,30}[ ]){1,4}"
-    r"(?:Street|St|Avenue|Ave|Road|Rd|Lane|Ln|Drive|Dr|Boulevard|Blvd|Way|Court|Ct|Place|Pl"
-    r"|Square|Terrace|Close|Crescent|Gardens|Grove|Hill|Mews|Row|Parkway|Pkwy|Highway|Hwy)\b\.?"
-)
-_NAME = re.compile(
-    r"\b(?i:my name is|my name's|i am called|mijn naam is|ik heet|mijn naam:|naam:|name:|full name:)[ ]{1,2}"
-    r"((?:[A-Z][\w'’.-]{0,30})(?:[ ](?:(?:van|der|den|de|ten|ter|het|von|da|di)(?!\w)|[A-Z][\w'’.-]{0,30})){0,4})"
-)
-_SIGNED = re.compile(
-    r"\b(?i:met vriendelijke groet(?:en)?|vriendelijke groet(?:en)?|hartelijke groet(?:en)?|groeten|groetjes|mvg"
-    r"|m\.v\.g\.|gr\.|kind regards|best regards|warm regards|regards|yours sincerely|yours faithfully|sincerely)"
-    r"[ ]?,?\s{1,4}"
-    r"((?:[A-Z][\w'’-]{1,30}|[A-Z]\.)(?:[ ](?:(?:van|der|den|de|ten|ter|het)(?!\w)|[A-Z]\.|[A-Z][\w'’-]{1,30})){0,4})"
-)
-_TITLED = re.compile(
-    r"\b(?:Mr|Mrs|Ms|Miss|Dr|Dhr|Mevr|Mw|Meneer|Mevrouw|de heer|mevrouw|meneer)\.?[ ]"
-    r"((?:[A-Z]\.[ ]?){0,3}(?:(?:van|der|den|de|ten|ter)[ ]){0,2}[A-Z][\w'’-]{1,30}(?:[ ][A-Z][\w'’-]{1,30})?)"
-)
-_NAME_RULES: Final = (
-    (("name", "naam", "called", "heet"), _NAME, "gives a name"),
-    (("groet", "regards", "mvg", "m.v.g", "gr.", "sincerely", "faithfully"), _SIGNED, "signed with a name"),
-    (("mr", "ms", "miss", "dr", "dhr", "mev", "mw", "meneer", "heer"), _TITLED, "a title and a name"),
-)
-"""Each pattern with the letters without one of which it cannot match, for most texts have none."""
+_IP4 = re.compile(r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\w]|\.\d)")
+_IP6 = re.compile(r"(?<![\w:])(?:[0-9A-Fa-f]{1,4}:){2,7}(?::?[0-9A-Fa-f]{1,4}){1,6}(?![\w:])")
+_SAYS_VERSION = re.compile(r"(?:version|versie|firmware|software|update|release|build|\bv)\W{0,3}$", re.IGNORECASE)
+_VERSION_AFTER = re.compile(r"\W{1,2}(?:version|versie|firmware|update|release|build)", re.IGNORECASE)
 _SAYS_NATIONAL = re.compile(
     r"(?:bsn|burgerservicenummer|sofi|sofinummer|ssn|social security|national insurance)\b.{0,20}$", re.IGNORECASE
 )
+_FIGURES: Final = re.compile(r"\d(?:\D?\d){2}")
+_NINE_DIGITS: Final = re.compile(r"\d(?:[ .-]?\d){8}")
 Found = tuple[str, int, int, float, str]
 
 
 @stage(needs=("language", "entities"), adds=("pii",), version=_VERSION)
 def assess(batch: Sequence[Assessment], briefing: Briefing) -> Sequence[Assessment]:
-    """Every place with its type: email, phone, iban, card, national_id, postcode, address or name."""
-    return [a.found(pii=_of(a)) for a in batch]
+    """Every place with its type: email, phone, iban, card, national_id, ip_address, postcode, address or name."""
+    public = briefing.once("pii.public", _public, of=("brands", "gazetteer", "agents"))
+    return [a.found(pii=_of(a, public)) for a in batch]
 
 
-def mask(text: str, findings: Iterable[Finding | Mapping[str, Any]]) -> str:
-    """The text with every finding's place shown as its type in square brackets: "call me on [phone]"."""
-    places = []
-    for finding in findings:
-        shape = finding.to_json() if isinstance(finding, Finding) else finding
-        if shape.get("start") is not None and shape.get("end") is not None:
-            places.append((int(shape["start"]), int(shape["end"]), str(shape.get("type", "private"))))
-    pieces: list[str] = []
-    at = 0
-    for start, end, kind in sorted(places, key=lambda place: (place[0], -place[1])):
-        if start >= at:
-            pieces += [text[at:start], f"[{kind}]"]
-        at = max(at, end)
-    return "".join([*pieces, text[at:]])
+def _public(briefing: Briefing) -> frozenset[str]:
+    """Names that identify no private person: the brands', their products', the workspace's own words and its agents'."""
+    known = [name for name, _ in briefing.gazetteer] + list(briefing.agents)
+    for brand in briefing.brands:
+        known += [*brand.names, *brand.product_lines, *(handle.lstrip("@") for handle in brand.handles)]
+    return frozenset(fold(name) for name in known if name.strip())
 
 
-def _of(a: Assessment) -> list[Finding]:
+def _of(a: Assessment, public: frozenset[str]) -> list[Finding]:
     text = a.text
-    finders = [*_FINDERS] if any(map(str.isdigit, text)) else [_emails, _names]
+    finders = _FINDERS if _FIGURES.search(text) else _FEW_FIGURES if any(map(str.isdigit, text)) else _NO_FIGURES
     taken: list[tuple[int, int]] = []
     found: list[Found] = []
     for find in finders:
         for one in find(text, a):
             start, end = one[1], one[2]
-            if not any(start < other_end and other_start < end for other_start, other_end in taken):
-                taken.append((start, end))
-                found.append(one)
-                if len(found) >= MOST:
-                    break
+            if any(start < other_end and other_start < end for other_start, other_end in taken):
+                continue
+            if one[0] == "name" and _is_public(text[max(0, start - WINDOW) : end], public):
+                continue
+            taken.append((start, end))
+            found.append(one)
+            if len(found) >= MOST:
+                break
     found.sort(key=lambda one: one[1])
     return [_says(f"[{kind}]", sure, why, span=(start, end), type=kind) for kind, start, end, sure, why in found]
+
+
+def _is_public(until: str, public: frozenset[str]) -> bool:
+    """Whether the last words are a public name: the name found may be a part of it ("Muscle" of "Mr Muscle")."""
+    last = fold(until).split()[-5:]
+    return any(" ".join(last[at:]) in public for at in range(len(last)))
 
 
 def _emails(text: str, a: Assessment) -> Iterator[Found]:
@@ -149,6 +117,15 @@ def _luhn(digits: str) -> bool:
 
 
 def _national_ids(text: str, a: Assessment) -> Iterator[Found]:
+    if _NINE_DIGITS.search(text):
+        yield from _citizens(text, a)
+        for match in _SSN.finditer(text):
+            yield "national_id", match.start(), match.end(), 0.8, "has the form of a social security number"
+    for match in _NINO.finditer(text):
+        yield "national_id", match.start(), match.end(), 0.8, "has the form of a national insurance number"
+
+
+def _citizens(text: str, a: Assessment) -> Iterator[Found]:
     for match in _NINE.finditer(text):
         digits = re.sub(r"\D", "", match.group())
         weighed = sum(int(digit) * weight for digit, weight in zip(digits, (9, 8, 7, 6, 5, 4, 3, 2, -1), strict=True))
@@ -165,9 +142,21 @@ def _national_ids(text: str, a: Assessment) -> Iterator[Found]:
             )
         elif a.language == "nl" and not telephone.SAYS_REFERENCE.search(before) and not telephone.SAID.search(before):
             yield "national_id", match.start(), match.end(), 0.4, "nine digits that pass the test of eleven"
-    for pattern, what in ((_SSN, "a social security number"), (_NINO, "a national insurance number")):
+
+
+def _networks(text: str, a: Assessment) -> Iterator[Found]:
+    if text.count(".") < 3 and text.count(":") < 3:
+        return
+    for pattern in (_IP4, _IP6):
         for match in pattern.finditer(text):
-            yield "national_id", match.start(), match.end(), 0.8, f"has the form of {what}"
+            try:
+                address = ip_address(match.group())
+            except ValueError:
+                continue
+            before = text[max(0, match.start() - WINDOW) : match.start()]
+            named = _SAYS_VERSION.search(before) or _VERSION_AFTER.match(text, match.end())
+            if not (address.is_private or address.is_multicast or named):
+                yield "ip_address", match.start(), match.end(), 0.8, "an address on the internet"
 
 
 def _phones(text: str, a: Assessment) -> Iterator[Found]:
@@ -176,25 +165,18 @@ def _phones(text: str, a: Assessment) -> Iterator[Found]:
 
 
 def _postcodes(text: str, a: Assessment) -> Iterator[Found]:
-    for match in _POSTCODE_NL.finditer(text):
-        if match.group()[-2:] not in _NOT_POSTCODE:
-            yield "postcode", match.start(), match.end(), 0.8, "has the form of a Dutch postcode"
-    for pattern, country in ((_POSTCODE_UK, "British"), (_POSTCODE_US, "United States")):
-        for match in pattern.finditer(text):
-            yield "postcode", match.start(), match.end(), 0.8, f"has the form of a {country} postcode"
+    for one in postcodes.read(text):
+        yield "postcode", one.start, one.end, one.confidence, one.why
 
 
 def _addresses(text: str, a: Assessment) -> Iterator[Found]:
-    for pattern in (_ADDRESS_NL, _ADDRESS_EN):
-        for match in pattern.finditer(text):
-            yield "address", match.start(), match.end(), 0.8, "a street with a number"
+    for one in addresses.read(text):
+        yield "address", one.start, one.end, one.confidence, one.why
 
 
 def _names(text: str, a: Assessment) -> Iterator[Found]:
-    lowered = text.lower()
-    for hints, pattern, why in _NAME_RULES:
-        for match in pattern.finditer(text) if any(hint in lowered for hint in hints) else ():
-            yield "name", match.start(1), match.end(1), 0.8, why
+    for one in names.people(text, (), given=False):
+        yield "name", one.start, one.end, one.confidence, one.why
     for entity in a.many("entities"):
         if entity.extra.get("type") == "PERSON" and entity.start is not None and entity.end is not None:
             yield "name", entity.start, entity.end, min(entity.confidence, 0.6), "recognised as a person's name"
@@ -205,9 +187,12 @@ _FINDERS: Final[Sequence[Callable[[str, Assessment], Iterator[Found]]]] = (
     _ibans,
     _cards,
     _national_ids,
+    _networks,
     _phones,
     _postcodes,
     _addresses,
     _names,
 )
 """Surest first: what one has taken no later one takes."""
+_FEW_FIGURES: Final = (_emails, _postcodes, _addresses, _names)
+_NO_FIGURES: Final = (_emails, _names)

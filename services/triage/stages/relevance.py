@@ -4,12 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from services.triage.stage import Assessment, Briefing, Finding, finder, fold, quote, stage
+from services.triage.heads import Head
+from services.triage.stage import Assessment, Briefing, Finding, Reading, finder, fold, quote, stage
+from services.triage.surface import NEAR
 from shared.rules.folding import Folded
 from shared.rules.gate import Gate
 from shared.rules.query_language import Query, QuerySyntaxError, matches, parse, terms
 
-_VERSION = "1"
+_VERSION = "2"
 _says = finder("relevance", _VERSION)
 
 GREETINGS: Final = frozenset(
@@ -19,6 +21,14 @@ SPOKEN_TO: Final = frozenset(("your", "yours", "you", "u", "jullie", "jouw", "uw
 """Words that speak to somebody; beside the brand's name they speak to the brand."""
 NEAR_WORDS: Final = 12
 """How many words away from the name such a word may stand."""
+
+_HEAD: Final = "relevance"
+READ_AS: Final = NEAR
+"""The language of which the text is for this head, in training too: which one it is in, nobody has asked yet."""
+_NOT: Final = "no"
+DENIED: Final = 0.7
+"""How sure the workspace's head must be before a mention that names the brand is dismissed: a customer missed costs more than a
+stranger read."""
 
 _KINDS: Final = ("name", "handle", "query", "exclude", "context")
 _EVERYWHERE: Final = -1
@@ -48,9 +58,38 @@ class _Heard:
 @stage(adds=("relevance",), version=_VERSION)
 def assess(batch: Sequence[Assessment], briefing: Briefing) -> Sequence[Assessment]:
     """True or false with the brands and queries that it concerns; None where the workspace listens for nothing. What
-    is not about the brand, and what we wrote ourselves, is dismissed."""
+    is not about the brand, and what we wrote ourselves, is dismissed. Where people said of such mentions that they are not about
+    the brand, the workspace's head has learned to tell them: it is asked of what names us and does not speak to us."""
     listening = briefing.once("relevance", _listening, of=("brands", "queries", "own_handles", "exclusions"))
-    return [_judged(a, briefing, listening) for a in batch]
+    judged = [_judged(a, briefing, listening) for a in batch]
+    head = briefing.once("relevance.head", _head, of=("heads",))
+    return judged if head is None else _as_people_say(judged, head, briefing)
+
+
+def _head(briefing: Briefing) -> Head | None:
+    stored = briefing.heads.get(_HEAD)
+    return None if stored is None else Head.from_bytes(stored)
+
+
+def _as_people_say(judged: Sequence[Assessment], head: Head, briefing: Briefing) -> list[Assessment]:
+    """What is doubtful (a name or a search, no handle and no venue of ours) as the workspace's head sees it."""
+    doubtful = [at for at, a in enumerate(judged) if a.dismissed is None and not a.addressed and a.value("relevance")]
+    answered = list(judged)
+    if not doubtful:
+        return answered
+    read = [Reading.of(answered[at].whole_text) for at in doubtful]
+    opinions = head.opinions(briefing.models.vectoriser().rows(read, [READ_AS] * len(read)))
+    for row, at in enumerate(doubtful):
+        opinion = opinions.of(row)
+        a, before = answered[at], answered[at].one("relevance")
+        if opinion.label != _NOT or opinion.confidence < DENIED or before is None:
+            continue
+        words = quote(*(one.word for one in opinions.told(row)))
+        about = {name: before.extra.get(name, []) for name in ("brands", "queries")}
+        why = f"people said so of the like: {words or 'the text as a whole'}"
+        finding = _says(False, opinion.confidence, why, by=opinion.decided_by, **about)
+        answered[at] = a.found(relevance=finding).dismiss("not about the brand")
+    return answered
 
 
 def _listening(briefing: Briefing) -> _Listening:

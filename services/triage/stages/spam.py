@@ -1,4 +1,4 @@
-"""Is it an advertisement, a trick or a job ad rather than a customer? Phrases and the shape of the text, added up."""
+"""Is it an advertisement, a trick or a job ad rather than a customer? Phrases, the text's shape and a head, added up."""
 
 import re
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from typing import Final
 
 from services.triage.stage import Assessment, Briefing, Finding, finder, quote, stage
 
-_VERSION = "1"
+_VERSION = "2"
 _says = finder("spam", _VERSION)
 
 DISMISS_FROM: Final = 1.0
@@ -24,6 +24,8 @@ WEIGHTS: Final = {
     "contact": 0.4,
     "unknown_young": 0.2,
     "copied": 0.4,
+    "reads_like_spam": 0.3,
+    "reads_very_like_spam": 0.6,
     "speaks_to_us": -0.5,
     "names_a_problem": -0.4,
     "suspects_a_scam": -0.5,
@@ -43,6 +45,9 @@ SHORTENERS: Final = (
     "t.me/",
 )
 YOUNG_DAYS: Final = 30
+READS_LIKE: Final = 0.6
+READS_VERY_LIKE: Final = 0.9
+"""How sure the head must be for its two signs."""
 
 _LINK = re.compile(r"https?://|\bwww\.", re.IGNORECASE)
 _MONEY_SIGN = re.compile(
@@ -57,7 +62,7 @@ _SUSPICION: Final = frozenset(
 _PROBLEM_LABELS: Final = ("complaint", "churn", "request")
 
 
-@stage(needs=("relevance",), adds=("spam",), version=_VERSION)
+@stage(needs=("relevance", "wording"), adds=("spam",), version=_VERSION)
 def assess(batch: Sequence[Assessment], briefing: Briefing) -> Sequence[Assessment]:
     """Whether it is spam (kind spam or job_ad), with its points; what is, is dismissed."""
     return [_judged(a, briefing) for a in batch]
@@ -74,7 +79,7 @@ def _judged(a: Assessment, briefing: Briefing) -> Assessment:
 def _of(a: Assessment, briefing: Briefing) -> Finding:
     text = a.reading.text
     quoted: dict[str, list[str]] = {}
-    for language in briefing.languages:  # the language is not known yet, and spam comes in all of them
+    for language in briefing.languages:  # spam comes in all of them, whatever the text around it
         for label, start, end in briefing.models.phrasebook("spam", language).find(a.reading.words):
             quoted.setdefault(label, []).append(text[start:end])
     phrases = [*quoted.get("spam", ()), *quoted.get("job_ad", ())]
@@ -86,7 +91,7 @@ def _of(a: Assessment, briefing: Briefing) -> Finding:
     kind = "job_ad" if len(quoted.get("job_ad", ())) > len(quoted.get("spam", ())) else "spam"
     if kind == "job_ad" and "links" in signs and "names_a_problem" not in signs:
         points += 0.2
-    because = ", ".join(part for part in (quote(*phrases), _named(signs)) if part) or "no sign of it"
+    because = ", ".join(part for part in (quote(*phrases), _named(signs, a)) if part) or "no sign of it"
     confidence = min(0.5 + 0.35 * abs(points - DISMISS_FROM), 0.95)
     if points >= DISMISS_FROM:
         return _says(True, confidence, because, kind=kind, points=round(points, 2))
@@ -99,6 +104,11 @@ def _signs(a: Assessment, briefing: Briefing, text: str, phrases: Sequence[str])
     handles = sum(word[0] == "@" for word in words)
     bare = sum(word[0].isalpha() for word in words)
     lowered = text.lower()
+    heard = (
+        a.wording if a.kind not in ("article", "video") else None
+    )  # the head knows messages; articles advertise jobs
+    opinion = heard.opinion("spam") if heard else None
+    likely = opinion.probabilities.get("yes", 0.0) if opinion else 0.0
     author = a.author
     young = (
         author is not None
@@ -117,6 +127,8 @@ def _signs(a: Assessment, briefing: Briefing, text: str, phrases: Sequence[str])
         "money_signs": bool(_MONEY_SIGN.search(text)),
         "contact": bool(_CONTACT.search(text[:2_000])),
         "unknown_young": young,
+        "reads_like_spam": READS_LIKE <= likely < READS_VERY_LIKE,
+        "reads_very_like_spam": likely >= READS_VERY_LIKE,
         "copied": a.background.copied_by_authors >= 3 and bool(phrases),
         "speaks_to_us": a.addressed and not phrases,
         "suspects_a_scam": not _SUSPICION.isdisjoint(words),
@@ -133,5 +145,9 @@ def _complains(a: Assessment, briefing: Briefing) -> bool:
     )
 
 
-def _named(signs: Sequence[str]) -> str:
-    return ", ".join(sign.replace("_", " ") for sign in signs if sign not in ("phrase", "more_phrases"))
+def _named(signs: Sequence[str], a: Assessment) -> str:
+    named = [sign.replace("_", " ") for sign in signs if sign not in ("phrase", "more_phrases")]
+    if a.wording and named and any(sign.startswith("reads_") for sign in signs):
+        words = quote(*(one.word for one in a.wording.told("spam", "yes")), limit=3)
+        named = [f"{name} ({words})" if words and name.startswith("reads ") else name for name in named]
+    return ", ".join(named)

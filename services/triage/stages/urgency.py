@@ -1,11 +1,12 @@
 """Can it wait? Danger, law, outages, people about to leave and people who depend on us go first."""
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
+from services.triage.heads import Opinion
 from services.triage.stage import Assessment, Briefing, Finding, finder, quote, stage
 
-_VERSION = "1"
+_VERSION = "2"
 _says = finder("urgency", _VERSION)
 
 REASONS: Final = ("safety", "vulnerable", "legal", "outage", "churn")
@@ -14,7 +15,7 @@ OUTAGE_ISSUES: Final = "outage"
 _CONFIDENCE: Final = {"safety": 0.75, "vulnerable": 0.7, "legal": 0.75, "outage": 0.7, "churn": 0.65}
 
 
-@stage(needs=("language", "sentiment", "intent", "issues"), adds=("urgency",), version=_VERSION)
+@stage(needs=("language", "sentiment", "intent", "issues", "wording"), adds=("urgency",), version=_VERSION)
 def assess(batch: Sequence[Assessment], briefing: Briefing) -> Sequence[Assessment]:
     """The gravest of REASONS that holds, or `none`; `reasons` lists all that hold."""
     return [a.found(urgency=_of(a, briefing)) for a in batch]
@@ -36,7 +37,28 @@ def _of(a: Assessment, briefing: Briefing) -> Finding:
         quoted.pop("outage", None)
         quoted.pop("churn", None)
     holding = [reason for reason in REASONS if reason in quoted]
+    opinion = a.wording.opinion("urgency") if a.wording and a.reading.words else None
+    if opinion and not holding:
+        return _worded(a, opinion)
     if not holding:
         return _says("none", 0.6, "nothing in it that cannot wait", reasons=[])
     gravest = holding[0]
     return _says(gravest, _CONFIDENCE[gravest], quote(*quoted[gravest]), reasons=holding)
+
+
+def _worded(a: Assessment, opinion: Opinion) -> Finding:
+    """Where no phrase speaks, what the head says."""
+    reason = opinion.label if opinion.label in REASONS else "none"
+    heard = a.wording if reason != "none" else None
+    told = quote(*(one.word for one in heard.told("urgency", opinion.label))) if heard else ""
+    why = "nothing in it that cannot wait" if reason == "none" else told or "how it is worded as a whole"
+    unsure: dict[str, Any] = {"unsure": True} if opinion.unsure else {}
+    return _says(
+        reason,
+        opinion.confidence,
+        why,
+        by=opinion.decided_by,
+        learned=opinion.version,
+        reasons=[] if reason == "none" else [reason],
+        **unsure,
+    )

@@ -3,21 +3,25 @@
 import gzip
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from services.triage.stage import Assessment, Briefing
+from services.triage.stage import Assessment, BrandBrief, Briefing
 from services.triage.stages import pii
-from services.triage.stages.pii import mask
+from shared.rules.masking import mask
 from tests.triage.building import a_mention
 
 DATA = Path(__file__).parents[3].parent / "shared" / "data" / "pii_dev.jsonl.gz"
 BRIEFING = Briefing("w", "1")
 
 
-def of(text: str, lang: str = "nl") -> Assessment:
-    return pii.assess([a_mention(text, lang=lang)], BRIEFING)[0]
+def of(text: str, lang: str = "nl", briefing: Briefing = BRIEFING) -> Assessment:
+    return pii.assess([a_mention(text, lang=lang)], briefing)[0]
+
+
+def shown(text: str, lang: str = "nl") -> str:
+    """The text with all that was found in it masked."""
+    return mask(text, [one.to_json() for one in of(text, lang).many("pii")]).text
 
 
 @pytest.mark.parametrize(
@@ -40,9 +44,7 @@ def of(text: str, lang: str = "nl") -> Assessment:
     ],
 )
 def test_found_and_masked(text: str, masked: str) -> None:
-    outcome = of(text)
-    assert mask(text, outcome.many("pii")) == masked
-    assert mask(text, [one.to_json() for one in outcome.many("pii")]) == masked
+    assert shown(text) == masked
 
 
 @pytest.mark.parametrize(
@@ -63,7 +65,7 @@ def test_found_and_masked(text: str, masked: str) -> None:
     ],
 )
 def test_what_only_looks_like_it(text: str) -> None:
-    assert mask(text, of(text).many("pii")) == text
+    assert shown(text) == text
 
 
 def test_no_finding_repeats_what_it_found() -> None:
@@ -76,21 +78,56 @@ def test_no_finding_repeats_what_it_found() -> None:
 
 def test_the_whole_text_is_looked_at() -> None:
     text = "word " * 8_000 + "ann@example.org"
-    assert mask(text, of(text).many("pii")).endswith("word [email]")
+    assert shown(text).endswith("word [email]")
 
 
-def test_overlapping_places_are_masked_once() -> None:
-    places: list[dict[str, Any]] = [
-        {"start": 0, "end": 4, "type": "name"},
-        {"start": 2, "end": 6, "type": "email"},
-        {"start": None, "end": None},
-    ]
-    assert mask("abcdefgh", places) == "[name]gh"
+@pytest.mark.parametrize(
+    ("text", "lang", "masked"),
+    [
+        ("wohne Hauptstraße 5, 10115 Berlin", "de", "wohne [address], [postcode] Berlin"),
+        ("12 rue de Rivoli, code postal 75001", "fr", "[address], code postal [postcode]"),
+        ("vivo en Calle Mayor 12", "es", "vivo en [address]"),
+        ("abito in Via Garibaldi 3", "it", "abito in [address]"),
+        ("B-1000 Brussel", "nl", "[postcode] Brussel"),
+        ("Springfield, IL 62704", "en", "Springfield, [postcode]"),
+        ("P.O. Box 149 please", "en", "[address] please"),
+        ("from 81.2.69.142 all day", "en", "from [ip_address] all day"),
+        ("appelle-moi au 01.84.17.61.18", "fr", "appelle-moi au [phone]"),
+        ("Viele Grüße, Jürgen Müller", "de", "Viele Grüße, [name]"),
+        ("groetjes, J. van der Wal", "nl", "groetjes, [name]"),
+    ],
+)
+def test_other_countries(text: str, lang: str, masked: str) -> None:
+    assert shown(text, lang) == masked
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "During 1971 May died",
+        "version 10.0.19.4 of the app",
+        "the 3.12.1.0 release",
+        "a 5 star Way to go",
+        "Spring 2026",
+    ],
+)
+def test_what_only_looks_like_it_in_english(text: str) -> None:
+    assert shown(text, "en") == text
+
+
+def test_whoever_speaks_for_the_brand_is_no_private_person() -> None:
+    briefing = Briefing(
+        "w", "1", brands=(BrandBrief("b", "Dr. Oetker", product_lines=("Mr Muscle",)),), agents=("Anna Smit",)
+    )
+    text = "mijn naam is Anna Smit, ik koop Mr Muscle en Dr. Oetker, mijn naam is Piet Jansen"
+    found = [text[one.start : one.end] for one in of(text, "nl", briefing).many("pii")]
+    assert found == ["Piet Jansen"]
 
 
 @pytest.mark.skipif(not DATA.exists(), reason=f"{DATA} is not on this machine")
 def test_synthetic_set() -> None:
-    types = {"EMAIL_ADDRESS": "email", "PHONE_NUMBER": "phone", "IBAN_CODE": "iban", "CREDIT_CARD": "card"}
+    types = {"EMAIL_ADDRESS": "email", "PHONE_NUMBER": "phone", "IBAN_CODE": "iban", "CREDIT_CARD": "card",
+             "US_SSN": "national_id", "IP_ADDRESS": "ip_address"}  # fmt: skip
     with gzip.open(DATA) as lines:
         rows = [json.loads(line) for line in lines]
     hit = dict.fromkeys(types.values(), 0)
@@ -109,7 +146,6 @@ def test_synthetic_set() -> None:
     recall = {kind: hit[kind] / (hit[kind] + missed[kind]) for kind in hit}
     precision = {kind: hit[kind] / max(1, hit[kind] + wrong[kind]) for kind in hit}
     print("recall", recall, "precision", precision)
-    assert recall["email"] == recall["iban"] == 1.0
-    assert recall["card"] > 0.95
-    assert recall["phone"] > 0.8
-    assert precision["phone"] > 0.85
+    assert min(recall[kind] for kind in ("email", "iban", "card", "national_id", "ip_address")) == 1.0
+    assert recall["phone"] > 0.95
+    assert precision["phone"] > 0.9

@@ -1,0 +1,1 @@
+"""Quality on labelled data, a file per task; each has `measure(data) -> list[Row]`."""
