@@ -4,6 +4,7 @@ import asyncio
 import importlib
 import multiprocessing
 import os
+import re
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
@@ -37,7 +38,8 @@ AUTHORS = 9_000
 async def measure(settings: Settings) -> list[Measured]:
     """Every text is about the brand, so that every one is read by the model. All lie ready, in one commit, when the clock
     starts; the worker is warm. Postgres and the worker share the machine's cores; the floor has them for itself."""
-    said = [text if "@" in text else f"@united {text}" for text in texts(COUNT)]
+    to_us = re.compile(rf"@(?:{'|'.join(HANDLES)})\b", re.IGNORECASE)
+    said = [text if to_us.search(text) else f"@united {text}" for text in texts(COUNT)]
     database = await Database.open(settings, "bench")
     workspace_id, channel = await _a_brand(database)
     await _push(database, workspace_id, channel, ["@united warm up"], "w")
