@@ -124,19 +124,17 @@ async def refit(
             f"`webcare train wanted {question}` lists the mentions of which a correction would teach most."
         )
     lessons += await store.let_stand(connection, question, min(MOST, 5 * len(lessons)))
-    briefings = Briefings()
-    told = await briefings.brief(
-        connection, workspace_id, [one.mention_id for one in lessons if held_out(one.mention_id)]
-    )
-    tell(f"learning from {sum(not held_out(one.mention_id) for one in lessons):,} lessons")
-    briefing = told.briefing.with_models(library)
-    head = learn(question, [one for one in lessons if not held_out(one.mention_id)], briefing)
+    learned = [one for one in lessons if not held_out(one.mention_id)]
     tried = [one for one in lessons if held_out(one.mention_id)]
+    told = await Briefings().brief(connection, workspace_id, [one.mention_id for one in tried])
+    tell(f"learning from {len(learned):,} lessons")
+    briefing = told.briefing.with_models(library)
+    head = learn(question, learned, briefing)
     tell(f"trying it on {len(tried):,} others")
     mentions = {a.mention_id: a for a in told.assessments}
     tried = [one for one in tried if one.mention_id in mentions]
     trial = compare(question, tried, [mentions[one.mention_id] for one in tried], briefing, head)
-    return Refitted(question, head, sum(not held_out(one.mention_id) for one in lessons), trial)
+    return Refitted(question, head, len(learned), trial)
 
 
 def held_out(mention_id: UUID) -> bool:
