@@ -11,7 +11,6 @@ from uuid import UUID
 import asyncpg
 import orjson
 
-from services.triage.heads import Head, HeadError
 from services.triage.look_alikes import Window, find
 from services.triage.stage import (
     Assessment,
@@ -24,6 +23,7 @@ from services.triage.stage import (
     QueryBrief,
     Sketch,
 )
+from services.triage.words.heads import Head, HeadError
 from shared.kit import clock, logging
 from shared.store import assessment as store
 from shared.store import author as authors

@@ -10,8 +10,8 @@ from uuid import UUID
 if TYPE_CHECKING:
     from spacy.tokens import Doc
 
-    from services.triage.features import Vectoriser
-    from services.triage.heads import Head
+    from services.triage.words.features import Vectoriser
+    from services.triage.words.heads import Head
 
 Made = TypeVar("Made")
 

@@ -24,12 +24,12 @@ from spacy.tokens import Doc, Span  # noqa: E402
 from thinc.api import NumpyOps, set_current_ops  # noqa: E402
 
 from services.triage import tuned  # noqa: E402
-from services.triage.features import Vectoriser  # noqa: E402
-from services.triage.heads import Head  # noqa: E402
-from services.triage.lexicon import PhraseTree, WeightedWords, plain_words  # noqa: E402
 from services.triage.reading import fold  # noqa: E402
 from services.triage.recogniser import Recogniser  # noqa: E402
-from services.triage.shipped import shipped_heads  # noqa: E402
+from services.triage.words.features import Vectoriser  # noqa: E402
+from services.triage.words.heads import Head  # noqa: E402
+from services.triage.words.lexicon import PhraseTree, WeightedWords, plain_words  # noqa: E402
+from services.triage.words.shipped import shipped_heads  # noqa: E402
 
 DEFAULT_MODELS: Final[Mapping[str, str]] = dict.fromkeys(tuned.BASE, tuned.SHIPPED)
 """The trained model of each language; a language not named here is read by rules alone."""

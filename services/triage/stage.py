@@ -24,7 +24,7 @@ from services.triage.reading import Reading, fold, legible
 if TYPE_CHECKING:
     from spacy.tokens import Doc
 
-    from services.triage.heads import Wording
+    from services.triage.words.heads import Wording
 
 __all__ = [
     "NO_BACKGROUND",

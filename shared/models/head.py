@@ -30,7 +30,7 @@ class HeadState(StrEnum):
 
 
 class Head(StampedRow, table=True):
-    """One version of a workspace's head. `weights` is what services/triage/heads.py reads; `figures` is what was measured on
+    """One version of a workspace's head. `weights` is what services/triage/words/heads.py reads; `figures` is what was measured on
     corrections that it did not learn from, beside what stood before it; `because` says in a sentence why it is where it is."""
 
     __table_args__ = (

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from services.triage import telephone
+from services.triage.forms import telephone
 from services.triage.library import Library
 from services.triage.stage import Assessment, Briefing
 from services.triage.stages import entities, pii

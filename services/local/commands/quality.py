@@ -71,9 +71,9 @@ def shipped(
     Example: webcare train shipped --data ../shared/data
     """
     from services.triage.library import Library
-    from services.triage.shipped import WEIGHTS
     from services.triage.training import train_ner
     from services.triage.training.train_shipped import TRAINERS, train_shipped
+    from services.triage.words.shipped import WEIGHTS
 
     known = (*TRAINERS, "ner")
     if unknown := [one for one in head or () if one not in known]:

@@ -5,8 +5,9 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from services.triage import inheriting, names, shapes, telephone
-from services.triage.shapes import Place
+from services.triage import inheriting
+from services.triage.forms import names, shapes, telephone
+from services.triage.forms.shapes import Place
 from services.triage.stage import Assessment, Briefing, Finding, finder, fold, stage
 from shared.rules.gate import Gate
 

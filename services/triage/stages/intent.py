@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from services.triage.heads import Opinion
 from services.triage.stage import Assessment, Briefing, Finding, finder, quote, stage
+from services.triage.words.heads import Opinion
 
 _VERSION = "2"
 _says = finder("intent", _VERSION)

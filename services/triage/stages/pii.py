@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from ipaddress import ip_address
 from typing import Final
 
-from services.triage import addresses, names, postcodes, telephone
+from services.triage.forms import addresses, names, postcodes, telephone
 from services.triage.stage import Assessment, Briefing, Finding, finder, fold, stage
 
 _VERSION = "2"

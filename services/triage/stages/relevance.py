@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from services.triage.heads import Head
 from services.triage.stage import Assessment, Briefing, Finding, Reading, finder, fold, quote, stage
-from services.triage.surface import NEAR
+from services.triage.words.heads import Head
+from services.triage.words.surface import NEAR
 from shared.rules.folding import Folded
 from shared.rules.gate import Gate
 from shared.rules.query_language import Query, QuerySyntaxError, matches, parse, terms

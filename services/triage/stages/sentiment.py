@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from services.triage.feeling import Feeling, read_feeling
-from services.triage.heads import Opinion
 from services.triage.stage import Assessment, Briefing, Finding, finder, quote, stage
+from services.triage.words.feeling import Feeling, read_feeling
+from services.triage.words.heads import Opinion
 
 _VERSION = "2"
 _says = finder("sentiment", _VERSION)

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
-from services.triage.heads import Head, HeadError, Wording
 from services.triage.stage import Assessment, Briefing, stage
+from services.triage.words.heads import Head, HeadError, Wording
 
 _VERSION = "1"
 

@@ -17,9 +17,9 @@ import numpy
 from numpy.typing import NDArray
 from scipy import optimize, sparse, special
 
-from services.triage.features import Features
-from services.triage.heads import Head
 from services.triage.training.train_heads import TooFewLabels, scale_of
+from services.triage.words.features import Features
+from services.triage.words.heads import Head
 
 Floats = NDArray[numpy.float64]
 

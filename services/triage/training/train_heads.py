@@ -11,8 +11,8 @@ from scipy import optimize, sparse
 from sklearn.model_selection import StratifiedKFold
 from sklearn.svm import LinearSVC
 
-from services.triage.features import Block, Features
-from services.triage.heads import Head, Kind
+from services.triage.words.features import Block, Features
+from services.triage.words.heads import Head, Kind
 
 Floats = NDArray[numpy.float64]
 Labels = Sequence[str] | Sequence[Collection[str]]

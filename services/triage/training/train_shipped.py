@@ -4,13 +4,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from services.triage.features import Features, together, unworded
-from services.triage.heads import Head
 from services.triage.library import Library
-from services.triage.shipped import WEIGHTS
 from services.triage.training import sets
 from services.triage.training.sets import SENTIMENTS, TRAIN, Labelled, split_of
 from services.triage.training.train_heads import Recipe, train_head
+from services.triage.words.features import Features, together, unworded
+from services.triage.words.heads import Head
+from services.triage.words.shipped import WEIGHTS
 
 INTENTS: Final = ("churn", "complaint", "request", "question", "praise", "other")
 URGENCIES: Final = ("none", "safety", "vulnerable", "legal", "outage", "churn")

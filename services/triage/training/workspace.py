@@ -18,13 +18,13 @@ from sklearn.metrics import f1_score
 
 from services.triage import pipeline
 from services.triage.briefing import Briefings
-from services.triage.heads import Head, Kind
 from services.triage.library import Library
 from services.triage.reading import Reading
 from services.triage.stage import Assessment, Briefing
 from services.triage.stages import relevance
 from services.triage.training.adapt import adapt_head
 from services.triage.training.train_heads import Recipe, TooFewLabels, train_head
+from services.triage.words.heads import Head, Kind
 from shared.models.head import Question
 from shared.store import heads as store
 from shared.store.heads import Lesson

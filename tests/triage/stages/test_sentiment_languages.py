@@ -6,17 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from services.triage import lexicon
 from services.triage.analyse import analyse
-from services.triage.lexicon import WeightedWords, plain_words
 from services.triage.library import Library
 from services.triage.reading import fold
 from services.triage.stage import Briefing
 from services.triage.stages import sentiment
+from services.triage.words import lexicon
+from services.triage.words.lexicon import WeightedWords, plain_words
 from tests.triage.building import a_mention
 
 LANGUAGES = ("de", "fr", "es", "it", "pt")
-FOLDER = Path(lexicon.__file__).with_name("lexicons")
+FOLDER = Path(lexicon.__file__).parents[1] / "lexicons"
 SAID = [
     ("de", "negative", "Seit drei Wochen kein Internet, und am Telefon werde ich nur vertröstet. Nie wieder!"),
     ("de", "negative", "Ich bin mit der Beratung überhaupt nicht zufrieden."),

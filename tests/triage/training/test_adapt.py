@@ -3,11 +3,11 @@
 import numpy
 import pytest
 
-from services.triage.features import Vectoriser
-from services.triage.heads import Head
 from services.triage.library import Library
 from services.triage.training.adapt import adapt_head
 from services.triage.training.train_heads import Recipe, TooFewLabels, train_head
+from services.triage.words.features import Vectoriser
+from services.triage.words.heads import Head
 
 GOOD = ("love", "great", "splendid", "wonderful", "quick", "kind", "helpful", "lovely")
 BAD = ("awful", "slow", "rude", "broken", "late", "horrible", "dirty", "useless")

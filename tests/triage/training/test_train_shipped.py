@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from services.triage.heads import Head
 from services.triage.library import Library
 from services.triage.training import sets
 from services.triage.training.evaluate import tasks
 from services.triage.training.evaluate.row import Row
 from services.triage.training.sets import TEST, TRAIN, bare, split_of
 from services.triage.training.train_shipped import TRAINERS, train_shipped
+from services.triage.words.heads import Head
 
 DATA = Path(__file__).parents[3].parent / "shared" / "data"
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason=f"{DATA} is not on this machine")

@@ -13,9 +13,6 @@ from sklearn.metrics import f1_score, recall_score
 from sklearn.model_selection import train_test_split
 
 from services.triage import pipeline
-from services.triage.features import Features
-from services.triage.feeling import Feeling
-from services.triage.heads import Head
 from services.triage.library import Library
 from services.triage.stage import Assessment, Briefing
 from services.triage.training import sets
@@ -23,6 +20,9 @@ from services.triage.training.adapt import adapt_head
 from services.triage.training.evaluate.row import Row
 from services.triage.training.sets import SENTIMENTS, TEST, Labelled, split_of
 from services.triage.training.train_heads import Recipe, train_head
+from services.triage.words.features import Features
+from services.triage.words.feeling import Feeling
+from services.triage.words.heads import Head
 
 LEARNED_SHARE: Final = 0.7
 """Of tweets in order of time, so many are learned from and the rest is asked."""

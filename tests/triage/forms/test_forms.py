@@ -7,7 +7,7 @@ from datetime import date
 
 import pytest
 
-from services.triage import addresses, amounts, days, names, postcodes, shapes, telephone
+from services.triage.forms import addresses, amounts, days, names, postcodes, shapes, telephone
 from services.triage.reading import Reading
 from services.triage.stage import Briefing
 from services.triage.stages import entities, pii

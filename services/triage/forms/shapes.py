@@ -11,7 +11,7 @@ from datetime import date
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
-from services.triage import amounts, days, postcodes, telephone
+from services.triage.forms import amounts, days, postcodes, telephone
 from services.triage.reading import Word
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})

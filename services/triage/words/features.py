@@ -1,6 +1,6 @@
 """The one vectoriser of all linear heads: a batch of texts becomes hashed words, hashed letters and signs, by numpy alone.
 
-What it makes of a text, and how it is folded, is written in services/triage/surface.py; which n-grams there are, here:
+What it makes of a text, and how it is folded, is written in services/triage/words/surface.py; which n-grams there are, here:
 
 words    tokens and pairs of neighbouring tokens; a token behind a negation is another token than the bare one
 letters  2 to 5 neighbouring characters of one run without white space, its borders included
@@ -21,9 +21,9 @@ import numpy
 from numpy.typing import NDArray
 
 from services.triage.briefing_types import Models
-from services.triage.feeling import Feeling, read_feeling
 from services.triage.reading import Reading
-from services.triage.surface import DIGIT, HANDLE, LETTER, LINK, STOP, Grams, Surface
+from services.triage.words.feeling import Feeling, read_feeling
+from services.triage.words.surface import DIGIT, HANDLE, LETTER, LINK, STOP, Grams, Surface
 
 Ints = NDArray[numpy.int64]
 Hashes = NDArray[numpy.uint32]

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 import yaml
 
-from services.triage.hints import Hints
+from services.triage.forms.hints import Hints
 from services.triage.reading import Word, fold
 
 _PARTICLE: Final = (
@@ -140,7 +140,7 @@ def _by_given_name(text: str, words: Sequence[Word]) -> Iterator[Name]:
 @cache
 def _given_names() -> tuple[frozenset[str], frozenset[str]]:
     """(those that are nothing else, those that are also words), folded."""
-    path = Path(__file__).with_name("lexicons") / "first_names.yaml"
+    path = Path(__file__).parents[1] / "lexicons" / "first_names.yaml"
     told: dict[str, list[str]] = yaml.safe_load(path.read_text(encoding="utf-8"))
     unsure = frozenset(fold(name) for line in told.pop("also_words") for name in str(line).split())
     return frozenset(

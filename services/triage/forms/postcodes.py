@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
-from services.triage.hints import Hints
+from services.triage.forms.hints import Hints
 
 _NL = re.compile(r"(?<![\w-])[1-9]\d{3}[ ]?(?!SA|SD|SS|sa|sd|ss)(?:[A-Z]{2}|[a-z]{2})(?![\w-])")
 _FOUR: Final = re.compile(r"\d{4}")

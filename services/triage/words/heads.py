@@ -23,8 +23,8 @@ from typing import Any, Final, Literal, get_args
 import numpy
 from numpy.typing import NDArray
 
-from services.triage.features import SIGNS, VECTORISER, Block, Features
-from services.triage.feeling import Feeling
+from services.triage.words.features import SIGNS, VECTORISER, Block, Features
+from services.triage.words.feeling import Feeling
 
 Kind = Literal["one_of", "yes_no", "any_of"]
 """`one_of`: exactly one label holds. `yes_no`: two labels, no and yes in this order, one column of weights. `any_of`: each

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from services.triage.hints import Hints
+from services.triage.forms.hints import Hints
 
 _CAPITAL: Final = r"[A-ZÀ-ÖØ-ÞΑ-Ω][\w'’.-]{0,30}"
 _NUMBER: Final = r"\d{1,5}(?:[ ]?[a-zA-Z](?!\w))?(?:[-/]\d{1,4})?(?!\w)"

@@ -11,7 +11,7 @@ import yaml
 from services.triage.reading import Word, fold
 from shared.models.phrase import LANGUAGES, MAX_GAP, negations, parse_phrase
 
-_FOLDER: Final = Path(__file__).with_name("lexicons")
+_FOLDER: Final = Path(__file__).parents[1] / "lexicons"
 _SENTENCE_ENDS: Final = frozenset(".!?…")
 
 

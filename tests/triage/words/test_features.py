@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.triage.features import HASH_BITS, LETTERS, SIGNS, Block, Features, Vectoriser, together, unworded
 from services.triage.library import Library
 from services.triage.reading import Reading
-from services.triage.surface import (
+from services.triage.words.features import HASH_BITS, LETTERS, SIGNS, Block, Features, Vectoriser, together, unworded
+from services.triage.words.surface import (
     _NEGATED,
     DIGIT,
     JOINER,

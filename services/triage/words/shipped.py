@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from services.triage.heads import Head
+from services.triage.words.heads import Head
 
-WEIGHTS: Final = Path(__file__).with_name("weights")
+WEIGHTS: Final = Path(__file__).parents[1] / "weights"
 
 
 def shipped_heads(folder: Path = WEIGHTS) -> Mapping[str, Head]:

@@ -5,11 +5,11 @@ from typing import Any
 import numpy
 import pytest
 
-from services.triage.features import SIGNS, Features
-from services.triage.heads import Head, HeadError
 from services.triage.library import Library
-from services.triage.shipped import WEIGHTS, shipped_heads
 from services.triage.training.train_heads import Recipe, TooFewLabels, matrix_of, train_head
+from services.triage.words.features import SIGNS, Features
+from services.triage.words.heads import Head, HeadError
+from services.triage.words.shipped import WEIGHTS, shipped_heads
 from tests.triage.building import a_briefing, assessed
 
 SMALL = Recipe(bits=(12, 12), cost=1.0)

@@ -257,7 +257,7 @@ def _weekday(
 
 @cache
 def _calendars() -> Mapping[str, Mapping[str, Any]]:
-    path = Path(__file__).with_name("lexicons") / "calendar.yaml"
+    path = Path(__file__).parents[1] / "lexicons" / "calendar.yaml"
     read_in: Mapping[str, Mapping[str, Any]] = yaml.safe_load(path.read_text(encoding="utf-8"))
     return read_in
 
