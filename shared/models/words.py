@@ -1,5 +1,6 @@
 """How the languages are written and how they say no: folding, negation, supposing, and the words that phrases share."""
 
+import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ LANGUAGES: Final = ("en", "nl")
 NEGATION_REACH: Final = 3
 """How many tokens before a hit a negation word may stand and still govern it."""
 
+_OTHER: Final = re.compile("[^\x00-\x5f\x61-\x7f]+")  # all but ASCII, and the accent that is written for an apostrophe
 _WORDS: Final = Path(__file__).with_name("taxonomies") / "words.yaml"
 
 
@@ -72,7 +74,11 @@ class Negation:
 def fold(text: str) -> str:
     """Lower case, no accents, straight apostrophes; one code point in, one out, so that every position in the folded
     text is the same position in the text. Expects composed text (NFC), as mentions are stored."""
-    return "".join(map(_fold_letter, text))
+    return _OTHER.sub(_fold_run, text).lower()  # what is not ASCII is in lower case by then, and stays as it is
+
+
+def _fold_run(run: re.Match[str]) -> str:
+    return "".join(map(_fold_letter, run.group()))
 
 
 @cache

@@ -3,18 +3,19 @@
 Terms are found as whole words, whatever their case and accents (see `folding`), with their places in code points of the
 original text. All terms are searched at once by one automaton, so a text costs about the same for ten terms as for a
 hundred thousand. It looks for words with the space around them, in a text in which all that is no word is a space: then
-most words are given up after a letter or two, and next to nothing is found that is not bounded.
+most words are given up after a letter or two, and next to nothing is found that is not bounded. Of many texts only those are
+searched that hold the first words of a term (see `door`).
 """
 
 import re
-from bisect import bisect_right
 from collections.abc import Hashable, Iterable, Iterator, Mapping
-from itertools import accumulate, islice
+from itertools import islice
 from typing import Final, Generic, TypeVar
 
 from ahocorasick_rs import AhoCorasick, BytesAhoCorasick, MatchKind
 
-from shared.rules.folding import Folded, fold, is_bounded
+from shared.rules.door import Door
+from shared.rules.folding import Folded, fold, fold_other, is_bounded
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -23,11 +24,10 @@ _SPACED: Final = bytes(ord(chr(code).lower()) if code == 0 or _WORD.match(bytes(
 """All in lower case, and a space for what is no letter, digit or underscore of ASCII. Letters of other scripts become spaces too:
 what they would hold together is looked at again."""
 
+
 _HALF = re.compile("[\ud800-\udfff]")  # of a surrogate pair: no encoding takes it
-_TOGETHER: Final = 64
-_BETWEEN: Final = " \0 "  # no space: no phrase is found from one text to the next
-_LONG: Final = 100_000
-"""A text longer than this is searched by itself."""
+_TOGETHER: Final = 256
+_BETWEEN: Final = "\0"
 
 
 class Gate(Generic[Key]):
@@ -50,23 +50,24 @@ class Gate(Generic[Key]):
         self._terms = tuple(keys)
         self._keys = tuple(tuple(found) for found in keys.values())
         patterns: dict[bytes, list[tuple[int, int]]] = {}
-        wordless: list[int] = []
+        spelt: list[bytes] = []
+        apart: list[str] = []
         for index, term in enumerate(self._terms):
             spaced = _spaced(term)
-            if words := spaced.strip():
+            words = spaced.strip()
+            if words:
                 patterns.setdefault(b" %b " % words, []).append((index, len(spaced) - len(spaced.lstrip()) - 1))
+            if words and term.isascii():
+                spelt.append(spaced[1:-1])
             else:
-                wordless.append(index)
+                apart.append(term)
         # For each pattern the terms that it may stand for, and how many characters of each stand before it.
         self._meant = tuple(tuple(meant) for meant in patterns.values())
-        self._sure = frozenset(
-            at for at, (pattern, meant) in enumerate(patterns.items())
-            if any(len(pattern) == len(self._terms[index]) + 2 and b" " not in pattern[1:-1] for index, _ in meant)
-        )  # fmt: skip
-        self._patterns = BytesAhoCorasick(list(patterns), matchkind=MatchKind.Standard)
-        # Emoji, other scripts, and signs alone, which have no words that ASCII can spell.
-        self._wordless = _automaton([self._terms[index] for index in wordless]) if wordless else None
-        self._signs = any(self._terms[index].isascii() for index in wordless)
+        self._patterns = _bytes_automaton(patterns)
+        self._door = Door(spelt)
+        # Emoji, other scripts, and signs alone, which ASCII cannot spell or has no words for.
+        self._apart = _automaton(apart) if apart else None
+        self._signs = any(term.isascii() for term in apart)
         self._every = _automaton(self._terms)
 
     def __len__(self) -> int:
@@ -89,47 +90,47 @@ class Gate(Generic[Key]):
         searched = fold(text) if isinstance(text, str) else text.text
         return {key for index, _, _ in self._standing(searched) for key in self._keys[index]}
 
+    def standing(self, folded: Folded) -> Iterator[tuple[Key, int, int]]:
+        """Every term in the text, in no particular order, with its place in the folded text (`find` leads back to the original)."""
+        for index, start, end in self._standing(folded.text):
+            for key in self._keys[index]:
+                yield key, start, end
+
     def any(self, text: str | Folded) -> bool:
         """Whether some term stands in the text."""
         searched = fold(text) if isinstance(text, str) else text.text
-        if searched.isascii() and not self._signs:
-            found = self._patterns.find_matches_as_indexes(_spaced(searched))
-            if not found or found[0][0] in self._sure:
-                return bool(found)
         return next(self._standing(searched), None) is not None
 
     def select(self, texts: Iterable[str]) -> list[int]:
-        """Which of many texts, by their index, hold some term: the door for a firehose. They are searched many at a time."""
-        passed: set[int] = set()
-        numbered = enumerate(texts)
-        while some := list(islice(numbered, _TOGETHER)):
-            numbers, together, apart = [], [], []
-            for number, text in some:
-                searched = text if text.isascii() else fold(text)
-                if searched.isascii() and not self._signs and len(searched) < _LONG:
-                    numbers.append(number)
-                    together.append(searched)
-                else:
-                    apart.append((number, searched))
-            joined = _BETWEEN.join(together)
-            if joined.count("\0") > len(together) - 1:  # one of them holds what is to stand between them
-                apart += zip(numbers, together, strict=True)
-            elif found := self._patterns.find_matches_as_indexes(b" %b " % joined.encode().translate(_SPACED)):
-                passed |= self._holding(found, numbers, together)
-            for number, searched in apart:
-                if next(self._standing(searched.lower() if searched.isascii() else searched), None) is not None:
-                    passed.add(number)
-        return sorted(passed)
+        """Which of many texts, by their index, hold some term. They are searched many at a time."""
+        passed = []
+        for number, text, sure in self._candidates(texts):
+            if sure or self.any(text):
+                passed.append(number)
+        return passed
 
-    def _holding(self, found: Iterable[tuple[int, int, int]], numbers: list[int], together: list[str]) -> set[int]:
-        """The numbers of the texts, among those searched together, that hold a term."""
-        ends = list(accumulate(len(one) + len(_BETWEEN) for one in together))
-        sure: set[int] = set()
-        perhaps: set[int] = set()
-        for at, start, _ in found:
-            (sure if at in self._sure else perhaps).add(bisect_right(ends, start))
-        sure |= {at for at in perhaps - sure if next(self._standing(together[at].lower()), None) is not None}
-        return {numbers[at] for at in sure}
+    def candidates(self, texts: Iterable[str]) -> list[int]:
+        """Which of many texts, by their index, may hold some term, whatever stands between its words: the door for a firehose, which
+        costs least. All that hold one are among them, and few that do not."""
+        return [number for number, _, _ in self._candidates(texts)]
+
+    def _candidates(self, texts: Iterable[str]) -> Iterator[tuple[int, str, bool]]:
+        """(index, text, whether a term surely stands in it), in order."""
+        numbered = iter(enumerate(texts))
+        while some := list(islice(numbered, _TOGETHER)):
+            folded = [text if text.isascii() else fold_other(text) for _, text in some]
+            joined = _BETWEEN.join([text.replace("\0", " ") if "\0" in text else text for text in folded])
+            held = self._door.opened(joined.encode("utf-8", "replace").translate(_SPACED))
+            if self._apart:
+                for place, text in enumerate(folded):
+                    if place not in held and (self._signs or not text.isascii()) and self._has_apart(fold(text)):
+                        held[place] = False
+            for place in sorted(held):  # beside a letter of another script, what is found is no word
+                number, text = some[place]
+                yield number, text, held[place] and folded[place].isascii()
+
+    def _has_apart(self, searched: str) -> bool:
+        return bool(self._apart and self._apart.find_matches_as_indexes(_HALF.sub("\ufffd", searched)))
 
     def _standing(self, searched: str) -> Iterator[tuple[int, int, int]]:
         """The terms that stand in a folded text, as (index, start, end), in no particular order."""
@@ -137,7 +138,7 @@ class Gate(Generic[Key]):
             searched = _HALF.sub("\ufffd", searched)
         found = self._patterns.find_matches_as_indexes(_spaced(searched), overlapping=True)
         if not searched.isascii() or self._signs:
-            if found or (self._wordless and self._wordless.find_matches_as_indexes(searched)):
+            if found or self._has_apart(searched):
                 yield from self._bounded(searched)
             return
         for at, start, _ in found:
@@ -156,6 +157,10 @@ class Gate(Generic[Key]):
 
 def _spaced(folded: str) -> bytes:
     return b" %b " % folded.replace("\0", " ").encode("utf-8", "replace").translate(_SPACED)
+
+
+def _bytes_automaton(patterns: Iterable[bytes]) -> BytesAhoCorasick:
+    return BytesAhoCorasick(list(patterns), matchkind=MatchKind.Standard)
 
 
 def _automaton(terms: Iterable[str]) -> AhoCorasick:

@@ -1,8 +1,9 @@
 """What of everything that a network tells is wanted: what names a brand or speaks to it, and what a saved search finds.
 
 It is asked of every post of a firehose, before anything else is known of it. Nearly all are turned away by the gate, which
-looks for one word of each name and search; only those that hold such a word are looked at again: whether the name stands
-there whole and means the brand, and whether the search holds. Triage's own question (is it about us?) is never stricter.
+looks for the names and the words of the searches; only those that hold one are looked at again: whether the name stands there
+as it is written and means the brand, and whether the search holds. What speaks against a name is sought there only. Triage's
+own question (is it about us?) is never stricter.
 """
 
 from collections.abc import Hashable, Iterable, Sequence
@@ -39,7 +40,7 @@ class Wanted:
             sought += [(word, ("handle", at)) for word in handles]
             sought += [(word, ("name", at)) for word in names]
             sought += [(word, ("unless", at)) for word in _written(brand.unless)]
-            first += [(max(fold(word).split(), key=len), None) for word in (*handles, *names)]
+            first += [(word, None) for word in (*handles, *names)]
         self._queries = tuple(queries)
         asked = [(word, at) for at, query in enumerate(self._queries) for word in terms(query)]
         first += [(word, None) for word, _ in asked]
@@ -53,26 +54,36 @@ class Wanted:
 
     def wants(self, text: str) -> bool:
         """Whether a text is wanted."""
-        return self._first.any(text) and self._on_a_closer_look(text)
+        return self._on_a_closer_look(text)
 
     def select(self, texts: Sequence[str]) -> list[int]:
         """Which of many texts are wanted, by their index."""
-        return [index for index in self._first.select(texts) if self._on_a_closer_look(texts[index])]
+        return [index for index in self._first.candidates(texts) if self._on_a_closer_look(texts[index])]
 
     def _on_a_closer_look(self, text: str) -> bool:
         folded = Folded(" ".join(text.split()))  # the words of a name may stand on two lines
-        found: dict[_Kind, set[int]] = {"name": set(), "handle": set(), "unless": set()}
-        for (kind, at), start, _ in self._named.find(folded):
-            if kind == "handle" and start and is_word(fold(folded.source[start - 1]) or " "):
-                continue  # an e-mail address
-            if kind == "handle":
+        names: set[int] = set()
+        unless: set[int] = set()
+        for (kind, at), start, end in self._named.standing(folded):
+            if kind == "name":
+                names.add(at)
+            elif kind == "unless":
+                unless.add(at)
+            elif not _is_address(folded, start, end):
                 return True
-            found[kind].add(at)
-        if _ALL in found["unless"]:
+        if _ALL in unless:
             return False
-        if found["name"] - found["unless"]:
+        if names - unless:
             return True
-        return any(matches(self._queries[at], folded) for at in sorted(self._asked.keys(folded)))
+        return bool(self._queries) and any(
+            matches(self._queries[at], folded) for at in sorted(self._asked.keys(folded))
+        )
+
+
+def _is_address(folded: Folded, start: int, end: int) -> bool:
+    """Whether a handle at this place of the folded text is the end of an e-mail address."""
+    begins, _ = folded.original(start, end)
+    return begins > 0 and is_word(fold(folded.source[begins - 1]) or " ")
 
 
 def _written(words: Iterable[str]) -> list[str]:

@@ -8,8 +8,9 @@ from uuid import UUID
 import pytest
 
 from services.triage import look_alikes
-from services.triage.look_alikes import WARM, Window, find
+from services.triage.look_alikes import AT_ONCE, Window, find
 from services.triage.pipeline import VERSION
+from services.triage.sketching import sketch
 from shared.kit import ids
 from shared.store import assessment as store
 from tests.triage.building import NOON
@@ -73,7 +74,7 @@ async def test_a_copy_is_found_whatever_waits_behind_it(stored: Stored) -> None:
     window = Window()
     first = stored.add(SAID, 0)
     copy = stored.add(f"{SAID}!!", 1)
-    for n in range(WARM + 100):
+    for n in range(2 * AT_ONCE):
         stored.add(f"nr {n}", 2 + n / 1000)
     assert await likes(window, stored, copy) == [first]
 
@@ -86,7 +87,7 @@ async def test_what_comes_between_two_looks_is_seen_once(stored: Stored) -> None
     third = stored.add(SAID, 2)
     assert await likes(window, stored, third) == [first, second]
     assert await likes(window, stored, second) == [first]  # an older one asked for later: nothing is taken in twice
-    assert {len(held) for held in window._by_band.values()} == {3}
+    assert len(window._by_band) == 3
 
 
 async def test_near_look_alikes_come_with_what_was_found_in_them(stored: Stored) -> None:
@@ -101,16 +102,31 @@ async def test_near_look_alikes_come_with_what_was_found_in_them(stored: Stored)
     }  # fmt: skip
 
 
-async def test_the_window_holds_no_more_than_it_may(stored: Stored, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(look_alikes, "WINDOW", 50)
-    window = Window()
-    for n in range(500):  # every text is like every other: the same bands again and again
-        window.add(look_alikes._look_alike(stored[stored.add(f"{SAID} {n % 7}", n / 10)]))  # type: ignore[arg-type]
-    assert len(window._kept) == 50
-    assert all(len(held) <= look_alikes.MOST for held in window._by_band.values())
-    held = {like.mention_id for each in window._by_band.values() for like in each}
-    assert held <= set(window._kept)
-    assert held, "those that come after the first have left must be found too"
+async def test_after_a_start_the_window_is_read_back_whole_and_no_further(stored: Stored) -> None:
+    room = 2 * AT_ONCE + 50
+    stored.add(SAID, -1)
+    known = stored.add(SAID, 0)
+    for n in range(room - 2):
+        stored.add(f"this is the mention with the number {n} of {n * n}", 1 + n / 1000)
+    copy = stored.add(f"{SAID} again", 60)
+    window = Window(room)
+    assert await likes(window, stored, copy) == [known]
+    assert len(window._by_band) == room
+    assert (await likes(window, stored, stored.add(f"{SAID} again!", 61)))[-1] == copy
+
+
+async def test_the_window_holds_no_more_than_it_may(stored: Stored) -> None:
+    window = Window(50)
+    added = [
+        stored.add(f"{SAID} {n % 7}", n / 10) for n in range(500)
+    ]  # every text is like every other: the same bands
+    for one in added:
+        window.add([look_alikes._look_alike(stored[one])])  # type: ignore[arg-type]
+    assert len(window._by_band) == len(window._by_page) == 50
+    after = stored.add(SAID, 51)
+    (found,) = window.near([after], [sketch(SAID)])
+    assert set(found) <= set(added[-50:])
+    assert found, "those that come after the first have left must be found too"
 
 
 TWEET = "1790000000000000001"
@@ -158,9 +174,8 @@ async def test_which_links_count(stored: Stored, fields: dict[str, Any], page: b
     assert (await found(Window(), stored, item))[0] == ([] if page is None else [(post, page)])
 
 
-async def test_pages_leave_the_window_with_their_mentions(stored: Stored, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(look_alikes, "WINDOW", 2)
-    window = Window()
+async def test_pages_leave_the_window_with_their_mentions(stored: Stored) -> None:
+    window = Window(2)
     page = {"channel_type": "rss", "kind": "article", "permalink": "https://news.example/1?utm_source=a"}
     stored.add("One", 0, **page)
     again = stored.add("Two", 1, **{**page, "permalink": "http://www.news.example/1"})
@@ -169,4 +184,4 @@ async def test_pages_leave_the_window_with_their_mentions(stored: Stored, monkey
         stored.add("Other", n)
     last = stored.add("Three", 4, **page)
     assert await likes(window, stored, last) == []
-    assert "https://news.example/1" in window._by_band  # by the last itself
+    assert await likes(window, stored, stored.add("Four", 5, **page)) == [last]

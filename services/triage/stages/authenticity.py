@@ -7,18 +7,17 @@ then raises the score to what the others leave, which is 0 as long as they weigh
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from operator import eq
 from typing import Any, Final
 
 from services.triage.links import Names, look_alikes, names_of, posing_as, unsafe
-from services.triage.stage import Assessment, Briefing, Finding, LookAlike, Sketch, finder, stage
+from services.triage.stage import Assessment, Briefing, Finding, LookAlike, finder, stage
 
-_VERSION = "2"
+_VERSION = "3"
 _says = finder("authenticity", _VERSION)
 
 NOTHING_KNOWN: Final = 1.0
 ALIKE: Final = 0.7
-"""The share of two sketches that is the same from which one text is a copy of the other, as in stages/duplicates.py."""
+"""The similarity of two sketches from which one text is a copy of the other, as in stages/duplicates.py."""
 MOST: Final = 20
 """How many look-alikes a finding names."""
 
@@ -92,13 +91,8 @@ def _alike(a: Assessment, like: LookAlike) -> bool:
     mine, theirs = a.background.sketch, like.sketch
     if mine is None or theirs is None:
         return " ".join(a.text.split()).casefold() == " ".join(like.text.split()).casefold()
-    return _share(mine, theirs) >= ALIKE
-
-
-def _share(mine: Sketch, theirs: Sketch) -> float:
-    if not mine.signature or not theirs.signature:
-        return 0.0  # "thank you!" is said by many and copied by none
-    return 1.0 if mine.exact == theirs.exact else sum(map(eq, mine.signature, theirs.signature)) / len(mine.signature)
+    # "thank you!" is said by many and copied by none
+    return bool(mine.signature) and mine.similarity(theirs) >= ALIKE
 
 
 def _falling(value: float, full: float, none: float) -> float:

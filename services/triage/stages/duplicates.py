@@ -7,132 +7,24 @@ same article from a second feed, and a feed's item that leads to a post we have 
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import timedelta
-from functools import lru_cache
-from hashlib import blake2b
-from operator import eq
 from typing import Any, Final
 
-import numpy
-from rensa import RMinHash
-
+from services.triage.held import Held
 from services.triage.same_page import BROADCAST, is_heard_again, is_own, may_be_one, page_of
+from services.triage.sketching import PASSED_ON, VIA, sketch
 from services.triage.stage import Assessment, Briefing, Finding, LookAlike, Sketch, finder, fold, quote, stage
 
-__all__ = ["Earlier", "Sketch", "assess", "normalised", "similarity", "sketch", "sketches"]
-
-_VERSION = "3"
+_VERSION = "4"
 _says = finder("duplicates", _VERSION)
 
-PERMUTATIONS: Final = 64
-BANDS: Final = 16
-ROWS: Final = PERMUTATIONS // BANDS
-SHINGLE: Final = 4
-SEED: Final = 7
 NEAR: Final = 0.7
-"""From this Jaccard similarity of the shingles on two texts are near copies."""
-SHORTEST: Final = 24
-"""Normalised texts shorter than this ("thanks!", "geen internet") are too common for copies to mean anything."""
+"""From this similarity of their runs of letters on two texts are near copies."""
 DOUBLE_POST: Final = timedelta(minutes=10)
 CROSS_POST: Final = timedelta(hours=72)
 """Within this time the same words at another venue are one writer's, or one story's, posted at both."""
-_COMPARED: Final = 8
-
-_TOGETHER: Final = 256
-_LETTERS: Final = 100_000
-"""So many texts are sketched at once, or so many letters."""
-_LETTER_AT: Final = tuple(
-    numpy.uint64(odd) for odd in (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0xD6E8FEB86659FD93)
-)  # what a letter is multiplied by at each place of a shingle
-_ROW_AT: Final = numpy.array(_LETTER_AT, dtype=numpy.uint64)
-_BAND_SALT: Final = numpy.arange(1, BANDS + 1, dtype=numpy.uint64) * _LETTER_AT[0]
-_PLAIN: Final = {code: chr(code) if chr(code).isalnum() or chr(code).isspace() else " " for code in range(128)}
-
-_NOISE = re.compile(r"https?://\S+|[^\w\s]|_")
-# With its server or domain, where the venue has them: @ann, @ann@mastodon.example, @ann.bsky.example.
-_NAME = r"@\w+(?:\.\w[\w-]*)*(?:@\w[\w.-]*)?"
-_HANDLE = re.compile(_NAME.replace("@", r"@(?<!\w@)", 1))  # beginning with what is rare, which is found at once
-_LINK = re.compile(r"https?://\S+")
-_PASSED_ON = re.compile(
-    rf"^\s*(?:RT|MT)\s*:?\s*{_NAME}\s*:?|^\s*(?:♻️|🔁)\s*(?:{_NAME}|\w*)|^\s*[\"“]\s*{_NAME}\s*:", re.IGNORECASE
-)
-_VIA = re.compile(r"\b(?:via|h/t|hat tip)\s+@(\w+)\s*(?:https?://\S+\s*)?$", re.IGNORECASE)
-
-
-def normalised(text: str) -> str:
-    """The text without what copies differ in: repost marks, links, handles, punctuation, case and spacing."""
-    plain = fold(text[:20_000])
-    if mark := _PASSED_ON.match(plain):
-        plain = plain[mark.end() :]
-    if "@" in plain:
-        plain = _VIA.sub(" ", plain)
-        plain = _HANDLE.sub(" ", _LINK.sub(" ", plain) if "/@" in plain else plain)
-    if not plain.isascii():
-        return " ".join(_NOISE.sub(" ", plain).split())
-    if "http" in plain:
-        plain = _LINK.sub(" ", plain)
-    return " ".join(plain.translate(_PLAIN).split())
-
-
-@lru_cache(maxsize=4_096)
-def sketch(text: str) -> Sketch:
-    """The sketch of a stored text: what the database is asked for look-alikes with."""
-    return sketches([text])[0]
-
-
-def sketches(texts: Sequence[str]) -> list[Sketch]:
-    """The sketches of many stored texts, five times as quickly as one by one."""
-    made: list[Sketch] = []
-    for plain in _some([normalised(text) for text in texts]):
-        exact = [blake2b(one.encode("utf-8", "replace"), digest_size=16).digest() for one in plain]
-        long = [at for at, one in enumerate(plain) if len(one) >= SHORTEST]
-        some = [Sketch(one, (), ()) for one in exact]
-        if long:
-            signatures, bands = _signed([plain[at] for at in long])
-            for at, signature, of_bands in zip(long, signatures, bands, strict=True):
-                some[at] = Sketch(exact[at], tuple(of_bands), tuple(signature))
-        made += some
-    return made
-
-
-def _some(texts: Sequence[str]) -> Iterator[Sequence[str]]:
-    """The texts in their order, as many at a time as are sketched at once."""
-    start = letters = 0
-    for at, text in enumerate(texts, 1):
-        letters += len(text)
-        if at - start == _TOGETHER or letters > _LETTERS or at == len(texts):
-            yield texts[start:at]
-            start, letters = at, 0
-
-
-def _signed(plain: Sequence[str]) -> tuple[list[list[int]], list[list[int]]]:
-    """The signatures of normalised texts of SHINGLE letters or more, and the numbers of their bands."""
-    letters = numpy.frombuffer("".join(plain).encode("utf-32-le", "surrogatepass"), dtype="<u4").astype(numpy.uint64)
-    count = len(letters) - SHINGLE + 1
-    shingles = numpy.zeros(count, dtype=numpy.uint64)
-    for at, odd in enumerate(_LETTER_AT):
-        shingles ^= letters[at : at + count] * odd
-    shingles = _mixed(shingles)
-    ends = numpy.cumsum([len(one) for one in plain])
-    whole = numpy.ones(count, dtype=bool)  # what begins in one text and ends in the next is no shingle
-    for back in range(1, SHINGLE):
-        whole[ends[:-1] - back] = False
-    offsets = numpy.zeros(len(plain) + 1, dtype=numpy.uint64)
-    offsets[1:] = ends - (SHINGLE - 1) * numpy.arange(1, len(plain) + 1)
-    flat: Any = RMinHash.digest_matrix_from_flat_token_hashes(shingles[whole], offsets, PERMUTATIONS, SEED)
-    signatures: list[list[int]] = flat.to_rows()
-    rows = numpy.array(signatures, dtype=numpy.uint64).reshape(-1, BANDS, ROWS)
-    bands = _mixed((rows * _ROW_AT).sum(axis=2) + _BAND_SALT)
-    return signatures, bands.view(numpy.int64).tolist()
-
-
-def _mixed(numbers: Any) -> Any:
-    """Numbers of 64 bits in which every bit depends on all that were there."""
-    numbers = (numbers ^ (numbers >> numpy.uint64(32))) * _LETTER_AT[3]
-    numbers = (numbers ^ (numbers >> numpy.uint64(29))) * _LETTER_AT[1]
-    return numbers ^ (numbers >> numpy.uint64(32))
 
 
 @stage(needs=("relevance",), adds=("duplicate",), version=_VERSION)
@@ -150,16 +42,6 @@ def assess(batch: Sequence[Assessment], briefing: Briefing) -> Sequence[Assessme
     return assessed
 
 
-def similarity(one: Sketch, other: Sketch) -> float:
-    """How alike two texts are, by their sketches: 1 only for those that are exactly the same."""
-    if one.exact == other.exact:
-        return 1.0
-    if not (one.signature and other.signature):
-        return 0.0
-    equal: int = sum(map(eq, one.signature, other.signature))
-    return min(equal / PERMUTATIONS, 0.99)
-
-
 def _sketch_of(a: Assessment) -> Sketch:
     return a.background.sketch or sketch(a.text)
 
@@ -168,12 +50,11 @@ class Earlier:
     """Mentions that were seen before, found by their sketches: those of one batch, or of a file, or those on their way
     through triage that the database does not have yet."""
 
-    def __init__(self, most: int = 100_000, *, pages: bool = True) -> None:
-        """`most`: how many keys to remember; the oldest are forgotten. `pages`: whether links are compared too; between
+    def __init__(self, most: int = 20_000, *, pages: bool = True) -> None:
+        """`most`: how many mentions to remember; the oldest are forgotten. `pages`: whether links are compared too; between
         the posts of venues themselves there is nothing to be found by them."""
-        self._most = most
         self._pages = pages
-        self._by_key: dict[bytes | int | str, list[LookAlike]] = {}
+        self._held: Held[LookAlike] = Held(most)
 
     def add(self, a: Assessment) -> None:
         """Remember a mention."""
@@ -182,20 +63,15 @@ class Earlier:
         like = LookAlike(
             a.mention_id, a.text, author, a.channel_type, a.published_at, a.permalink, a.kind, made, handle
         )
-        for key in (*_words(made), *self._page(a)):
-            known = self._by_key.setdefault(key, [])
-            if len(known) < _COMPARED:
-                known.append(like)
-        while len(self._by_key) > self._most:
-            del self._by_key[next(iter(self._by_key))]
+        self._held.add(like, (made.exact, *made.numbers(), *self._page(a)))
 
     def like(self, a: Assessment) -> Iterable[LookAlike]:
         """Those that share the text, a band of its sketch or the page; the earliest few of each."""
-        found = {like.mention_id: like for key in _words(_sketch_of(a)) for like in self._by_key.get(key, ())}
-        for page in self._page(a):
-            for like in self._by_key.get(page, ()):
-                if may_be_one(a.kind, a.channel_type, like.kind, like.channel_type):
-                    found[like.mention_id] = replace(like, same_page=True)
+        made = _sketch_of(a)
+        found = {like.mention_id: like for like in self._held.of((made.exact, *made.numbers()))}
+        for like in self._held.of(self._page(a)):
+            if may_be_one(a.kind, a.channel_type, like.kind, like.channel_type):
+                found[like.mention_id] = replace(like, same_page=True)
         return found.values()
 
     def _page(self, a: Assessment) -> tuple[str, ...]:
@@ -203,17 +79,13 @@ class Earlier:
         return (page,) if page else ()
 
 
-def _words(made: Sketch) -> tuple[bytes | int, ...]:
-    return (made.exact, *made.bands)
-
-
 def _repost_mark(a: Assessment, briefing: Briefing) -> str | None:
     """The words that say a post passes on another's. "via @us" is how customers say where they bought, no repost."""
     if a.kind in ("message", "mail", "review"):
         return None
-    if mark := _PASSED_ON.match(a.reading.text[:200]):
+    if mark := PASSED_ON.match(a.reading.text[:200]):
         return mark.group()
-    mark = _VIA.search(a.reading.text[-200:])
+    mark = VIA.search(a.reading.text[-200:])
     return mark.group() if mark and mark.group(1).lower() not in briefing.own_handles else None
 
 
@@ -243,7 +115,7 @@ def _first_of(a: Assessment, look_alikes: Sequence[LookAlike]) -> tuple[tuple[Lo
         if mine.exact == theirs.exact or like.same_page:
             alike = 1.0 if mine.signature or like.same_page or a.text == like.text else 0.0
         else:
-            alike = similarity(mine, theirs)
+            alike = mine.similarity(theirs)
         if alike < NEAR:
             continue
         if not mine.signature and not _same_author(a, like) and not like.same_page:

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.triage.links import look_alikes, names_of, posing_as, unsafe
+from services.triage.sketching import sketch
 from services.triage.stage import Assessment, AuthorInfo, Background, BrandBrief, Briefing, Finding, LookAlike, finder
 from services.triage.stages import authenticity
-from services.triage.stages.duplicates import sketch
 from tests.triage.building import NOON, a_mention
 
 says = finder("given", "1")

@@ -7,15 +7,17 @@ of their runs of four letters in common with what they were made of.
 import gzip
 import json
 import random
-from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from services.triage.stages.duplicates import NEAR, SHINGLE, SHORTEST, Sketch, normalised, similarity, sketches
+from services.triage.banded import Banded
+from services.triage.sketching import SHINGLE, SHORTEST, normalised, sketches
+from services.triage.stage import Sketch
+from services.triage.stages.duplicates import NEAR
 from services.triage.training.evaluate.row import Row
 
 TEXTS = 20_000
-COMPARED = 8
+TOGETHER = 64
 PUBLISHED = "64-bit simhash, 6 bits or fewer apart"
 
 
@@ -59,19 +61,15 @@ def jaccard(one: str, other: str) -> float:
     return len(these & those) / len(these | those) if these and those else 0.0
 
 
-def found_among(made: Sequence[Sketch]) -> dict[int, list[int]]:
-    """Every band looked up and kept, as triage's window does, the earliest few of each."""
-    kept: defaultdict[int, list[int]] = defaultdict(list)
-    found = {}
-    for at, one in enumerate(made):
-        candidates: set[int] = set()
-        for band in one.bands:
-            held = kept[band]
-            candidates.update(held)
-            if len(held) < COMPARED:
-                held.append(at)
-        found[at] = sorted(candidates)
-    return found
+def found_among(made: Sequence[Sketch], most: int) -> Iterator[tuple[int, int]]:
+    """(index of a text, index of an earlier one that shares a band), as a window over `most` texts finds them."""
+    held: Banded[int] = Banded(most)
+    for start in range(0, len(made), TOGETHER):
+        bands = [one.bands for one in made[start : start + TOGETHER]]
+        long = [start + at for at, one in enumerate(bands) if one]
+        held.add(long, [made[at].bands for at in long])
+        for at, others in enumerate(held.near(bands), start):
+            yield from ((at, other) for other in others if other < at)
 
 
 def quality(said: Sequence[str], pairs: Sequence[tuple[int, str]]) -> tuple[float, float, float]:
@@ -79,12 +77,13 @@ def quality(said: Sequence[str], pairs: Sequence[tuple[int, str]]) -> tuple[floa
     called near to another although less than half alike)."""
     originals = sketches(said)
     copies = sketches([copy for _, copy in pairs])
-    banded = [not set(made.bands).isdisjoint(originals[at].bands) for (at, _), made in zip(pairs, copies, strict=True)]
-    near = [similarity(made, originals[at]) >= NEAR for (at, _), made in zip(pairs, copies, strict=True)]
-    candidates = [(at, other) for at, others in found_among(originals).items() for other in others]
+    banded = [
+        not set(made.numbers()).isdisjoint(originals[at].numbers()) for (at, _), made in zip(pairs, copies, strict=True)
+    ]
+    near = [made.similarity(originals[at]) >= NEAR for (at, _), made in zip(pairs, copies, strict=True)]
     false = {
-        at for at, other in candidates
-        if similarity(originals[at], originals[other]) >= NEAR and jaccard(said[at], said[other]) < 0.5
+        at for at, other in found_among(originals, len(said))
+        if originals[at].similarity(originals[other]) >= NEAR and jaccard(said[at], said[other]) < 0.5
     }  # fmt: skip
     return sum(banded) / len(pairs), sum(near) / len(pairs), len(false) / len(said)
 
