@@ -14,6 +14,7 @@ from sqlalchemy import text
 from shared.kit.database import WriteSession, driver, wake_after_commit
 from shared.kit.tracing import new_traceparent, traceparent
 from shared.models.facts import Fact
+from shared.models.work import lane
 
 __all__ = ["SEQUENCER", "add", "add_work", "new_traceparent", "traceparent"]
 
@@ -28,14 +29,26 @@ async def add(session: WriteSession, workspace_id: UUID, facts: Sequence[Fact]) 
             await _add_each(session, workspace_id, list(some))
         else:
             type_, asks, priority = alike
-            subjects = orjson.dumps([fact.subject_id for fact in some], default=str).decode()
+            told = list(some)
+            subjects, heavy = _ids(told), [fact for fact in told if fact.heavy]
             connection = await driver(session)
             await connection.execute(
-                _ADD_ALIKE, workspace_id, type_, subjects, traceparent.get(), asks, priority
+                _ADD_ALIKE, workspace_id, type_, subjects, traceparent.get(), asks, priority, _ids(heavy)
             )  # fmt: skip
             if asks:
-                wake_after_commit(session, type_)
+                _wake(session, type_, heavy=len(heavy), of=len(told))
         wake_after_commit(session, SEQUENCER)
+
+
+def _ids(facts: Sequence[Fact]) -> str:
+    return orjson.dumps([fact.subject_id for fact in facts], default=str).decode()
+
+
+def _wake(session: WriteSession, kind: str, *, heavy: int, of: int) -> None:
+    if heavy:
+        wake_after_commit(session, lane(kind, heavy=True))
+    if heavy < of:
+        wake_after_commit(session, kind)
 
 
 def _alike(fact: Fact) -> tuple[str, bool, int] | None:
@@ -58,17 +71,22 @@ async def _add_each(session: WriteSession, workspace_id: UUID, facts: Sequence[F
     ]
     sent = orjson.dumps(rows, default=str).decode()
     await session.execute(_ADD, {"workspace_id": workspace_id, "rows": sent, "traceparent": traceparent.get()})
-    await add_work(session, workspace_id, [(fact.type, fact.subject_id, fact.priority) for fact in facts if fact.work])
+    asked = [fact for fact in facts if fact.work]
+    await _add_work(session, workspace_id, [(one.type, one.subject_id, one.priority, one.heavy) for one in asked])
 
 
 async def add_work(session: WriteSession, workspace_id: UUID, work: Sequence[tuple[str, UUID, int]]) -> None:
     """Writes work to be done: (kind, subject, priority 0 first)."""
+    await _add_work(session, workspace_id, [(*one, False) for one in work])
+
+
+async def _add_work(session: WriteSession, workspace_id: UUID, work: Sequence[tuple[str, UUID, int, bool]]) -> None:
     if not work:
         return
-    rows = [{"kind": kind, "subject": subject, "priority": priority} for kind, subject, priority in work]
+    rows = [dict(zip(("kind", "subject", "priority", "heavy"), one, strict=True)) for one in work]
     await session.execute(_ADD_WORK, {"workspace_id": workspace_id, "rows": orjson.dumps(rows, default=str).decode()})
-    for kind in {kind for kind, _, _ in work}:
-        wake_after_commit(session, kind)
+    for name in {lane(kind, heavy=heavy) for kind, _, _, heavy in work}:
+        wake_after_commit(session, name)
 
 
 _ADD_ALIKE = """
@@ -77,8 +95,9 @@ _ADD_ALIKE = """
         INSERT INTO outbox (workspace_id, id, type, subject_id, at, payload, traceparent)
         SELECT $1, uuidv7(), $2, subject, clock_timestamp(), '{}', $4 FROM subjects
     )
-    INSERT INTO work (workspace_id, id, kind, subject_id, priority, due_at)
-    SELECT $1, uuidv7(), $2, subject, $6, now() FROM subjects WHERE $5
+    INSERT INTO work (workspace_id, id, kind, subject_id, priority, heavy, due_at)
+    SELECT $1, uuidv7(), $2, subject, $6, subject IN (SELECT value::uuid FROM json_array_elements_text($7::json)), now()
+    FROM subjects WHERE $5
 """
 
 _ADD = text("""
@@ -89,7 +108,7 @@ _ADD = text("""
 """)
 
 _ADD_WORK = text("""
-    INSERT INTO work (workspace_id, id, kind, subject_id, priority, due_at)
-    SELECT :workspace_id, uuidv7(), u.kind, u.subject, u.priority, now()
-    FROM json_to_recordset(CAST(:rows AS json)) AS u(kind text, subject uuid, priority int)
+    INSERT INTO work (workspace_id, id, kind, subject_id, priority, heavy, due_at)
+    SELECT :workspace_id, uuidv7(), u.kind, u.subject, u.priority, u.heavy, now()
+    FROM json_to_recordset(CAST(:rows AS json)) AS u(kind text, subject uuid, priority int, heavy boolean)
 """)

@@ -19,7 +19,7 @@ from shared.kit import clock, ids
 from shared.kit.database import WriteSession
 from shared.models import facts
 from shared.models.facts import Fact
-from shared.models.mention import MentionKind, Visibility
+from shared.models.mention import MentionKind, Visibility, is_long
 from shared.models.reply_rules import Answerable, ReplyRules
 from shared.store import author as authors
 from shared.store import ledger
@@ -93,7 +93,9 @@ async def take_in(
     common = mentions.Page(source.channel_id, source.channel_type, source.scope, received_at, answers.found)
     new = await mentions.add_many(session, workspace_id, common, rows)
     story: list[Fact] = [
-        facts.MentionReceived(subject_id=row.id, priority=URGENT_FIRST if row.visibility == PRIVATE else priority)
+        facts.MentionReceived(
+            subject_id=row.id, priority=URGENT_FIRST if row.visibility == PRIVATE else priority, heavy=is_long(row.text)
+        )
         for row in rows
         if row.id in new and row.deleted_at is None  # what was gone before it came is a tombstone, and no news
     ]
@@ -139,7 +141,7 @@ async def complete(
     (row,) = _rows([whole], writers, at, answers)
     if not await mentions.complete(session, workspace_id, mention_id, row, answers.found[row.answer]):
         return False
-    await outbox.add(session, workspace_id, [facts.MentionEdited(subject_id=mention_id)])
+    await outbox.add(session, workspace_id, [facts.MentionEdited(subject_id=mention_id, heavy=is_long(row.text))])
     return True
 
 
@@ -278,12 +280,12 @@ async def _changes(
         elif one.restored and await mentions.restore(
             session, workspace_id, mention_id, row, answers[row.answer], one.edited_at or seen_at
         ):
-            told.append(facts.MentionEdited(subject_id=mention_id))
+            told.append(facts.MentionEdited(subject_id=mention_id, heavy=is_long(row.text)))
         elif row.digest != digest and (one.kind is not MentionKind.MAIL or one.edited_at is not None):
             changed = {
                 "title": one.title, "text": one.text, "rating": one.rating, "raw": one.raw,
                 "edited_at": one.edited_at or seen_at,
             }  # fmt: skip
             if await mentions.edit(session, workspace_id, mention_id, changed, row.digest, seen_at):
-                told.append(facts.MentionEdited(subject_id=mention_id))
+                told.append(facts.MentionEdited(subject_id=mention_id, heavy=is_long(row.text)))
     return told

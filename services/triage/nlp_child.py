@@ -33,7 +33,7 @@ _WARM: Final = {
 
 
 def main() -> None:
-    """Serve until standard input ends. The first argument is JSON: {"models": {language: name}, "languages": […]}."""
+    """Serve until standard input ends. The first argument is JSON: {"models": {language: name}, "languages": […], "nice": n}."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the parent decides when we stop
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     answers = os.fdopen(os.dup(1), "wb", buffering=0)
@@ -42,6 +42,7 @@ def main() -> None:
     library = Library(asked["models"])
     library.warm(asked["languages"])
     gc.set_threshold(50_000, 50, 50)  # a batch makes much and leaves nothing: looking for garbage seldom is enough
+    os.nice(asked["nice"])  # only now: a start has a deadline by the clock
     _answer(answers, {"ready": os.getpid()})
     briefings: dict[str, Briefing] = {}
     for kind, content in _frames(sys.stdin.buffer):

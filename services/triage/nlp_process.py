@@ -20,6 +20,7 @@ from typing import Any, Final
 
 import orjson
 
+from services.triage import ONE_THREAD
 from services.triage.nlp_child import LENGTH
 from services.triage.pipeline import Assessed
 from services.triage.stage import Assessment, Briefing
@@ -92,12 +93,14 @@ class NlpProcess:
         brief_within_s: float = 60.0,
         recycle_after: int = 200_000,
         briefings_kept: int = 64,
+        nice: int = 0,
     ) -> None:
         """`settings` say which spaCy model reads which language; `languages` are loaded at the start. `in_flight`
         batches are sent at most, so that the child never waits for its parent. After `recycle_after` mentions an idle
-        child is replaced: spaCy's store of strings only ever grows."""
+        child is replaced: spaCy's store of strings only ever grows. Once it is ready the child is `nice` to whoever else
+        wants a core."""
         models = settings.spacy_models if settings is not None else {}
-        self._asked = json.dumps({"models": dict(models), "languages": list(languages)})
+        self._asked = json.dumps({"models": dict(models), "languages": list(languages), "nice": nice})
         self._start_within_s, self._brief_within_s = start_within_s, brief_within_s
         self._recycle_after, self._briefings_kept = recycle_after, briefings_kept
         self._room = asyncio.Semaphore(in_flight)
@@ -175,6 +178,7 @@ class NlpProcess:
 
     async def _started(self) -> _Child:
         environment = {name: os.environ[name] for name in _KEPT if name in os.environ}
+        environment |= ONE_THREAD
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, (str(_ROOT), environment.get("PYTHONPATH"))))
         command = (sys.executable, "-m", "services.triage.nlp_child", self._asked)
         pipe = asyncio.subprocess.PIPE

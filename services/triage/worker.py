@@ -1,13 +1,15 @@
 """The triage process: claims what came in, has it understood in a child process, and records it.
 
 Three batches are under way at a time, so that the child always has one to read while others are fetched and recorded. A text that
-kills the child is tried alone and set aside on its third try; its neighbours go on.
+kills the child is tried alone and set aside on its third try; its neighbours go on. Long texts have a queue and a child of their
+own, which yields to all else: however many there are, what is soon read does not wait for them.
 """
 
 import asyncio
 import contextlib
 import os
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 from services.triage import record, sla_watch
 from services.triage.briefing import Briefings, Told
@@ -19,6 +21,8 @@ from shared.kit.database import AWAY, AWAY_OR_SLOW, Database
 from shared.kit.jobs import Nudger, Wakeups, drain
 from shared.kit.settings import Settings
 from shared.models import facts
+from shared.models.mention import is_long
+from shared.models.work import lane
 from shared.store import heartbeats, work, workspaces
 from shared.store.work import Claim
 
@@ -26,19 +30,37 @@ log = logging.get(__name__)
 
 BATCH = 64
 IN_FLIGHT = 3
-LONG = 3_000  # characters from which a text is read apart from the others of its batch
-LONG_TOGETHER = 2
+LONG_BATCH = 4
+LONG_IN_FLIGHT = 2
+LONG_NICE = 10  # where all cores are busy, the child that reads long texts has a tenth of one all the same
 MOST_TRIES = 3
 BATCH_DEADLINE_S = 20.0
 SINGLE_DEADLINE_S = 5.0
+LONG_DEADLINE_S = 30.0  # by the clock of a child that yields: a text that is read in half a second may need five of it
 RENEW_S = 3.0
 WATCH = "sla.watch"
 NOT_NOW: tuple[type[BaseException], ...] = (*AWAY_OR_SLOW, NlpUnavailable)
 WARMED = 8  # workspaces that the child is told of before their first mention comes; it takes a second or two for each
 
 
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """A queue of texts and how it is read: so many at a time, each batch, and each text alone, in so many seconds."""
+
+    heavy: bool
+    batch: int
+    in_flight: int
+    deadline_s: float
+    alone_s: float
+
+
+LIGHT = Lane(heavy=False, batch=BATCH, in_flight=IN_FLIGHT, deadline_s=BATCH_DEADLINE_S, alone_s=SINGLE_DEADLINE_S)
+HEAVY = Lane(True, LONG_BATCH, LONG_IN_FLIGHT, LONG_DEADLINE_S, LONG_DEADLINE_S)
+
+
 class Triage:
-    """What a triage process holds: the database, its child processes, and what workspaces told it."""
+    """What a triage process holds: the database, its child processes, and what workspaces told it. `readers` are warmed; one for
+    long texts is not among them, and starts with the first of these."""
 
     def __init__(self, database: Database, readers: Sequence[NlpProcess]) -> None:
         self.database = database
@@ -58,15 +80,15 @@ class Triage:
         except NOT_NOW as wrong:  # the first mention meets the same, and is tried again
             log.info("the reader is not told yet what to listen for", error=type(wrong).__name__)
 
-    async def once(self, kind: str, reader: NlpProcess) -> bool:
-        """Claims one batch and sees it through. False where nothing waits."""
+    async def once(self, kind: str, reader: NlpProcess, by: Lane = LIGHT) -> bool:
+        """Claims one batch of a lane and sees it through. False where nothing waits there."""
         async with self.database.lookup() as connection:
-            claim = await work.claim(connection, kind, BATCH)
+            claim = await work.claim(connection, kind, by.batch, heavy=by.heavy)
         if claim is None:
             return False
         keeper = asyncio.create_task(self._keep(claim))
         try:
-            await self._understand(claim, reader)
+            await self._understand(claim, reader, by)
         except (Exception, asyncio.CancelledError) as wrong:
             await self._give_back(claim, wrong)
             raise
@@ -74,17 +96,21 @@ class Triage:
             keeper.cancel()
         return True
 
-    async def _understand(self, claim: Claim, reader: NlpProcess) -> None:
+    async def _understand(self, claim: Claim, reader: NlpProcess, by: Lane) -> None:
         async with self.database.read(claim.workspace_id) as connection:
             told = await self.briefings.brief(connection, claim.workspace_id, claim.subjects)
         gone = {row_id for row_id, row in told.rows.items() if row["deleted_at"] is not None}
         readable = [one for one in told.assessments if one.mention_id not in gone]
-        for some in _the_light_first(readable):
-            try:
-                assessed = await self._read(some, told, reader)
-            except (ChildDied, TimedOut) as died:
-                await self._died(claim, f"{type(died).__name__}: {died}")
-                return
+        if not by.heavy and (long := {one.mention_id for one in readable if is_long(one.text)}):
+            readable = [one for one in readable if one.mention_id not in long]
+            async with self.database.lookup() as connection:
+                await work.weighed(connection, claim, [id_ for id_, subject, _ in claim.works if subject in long])
+        try:
+            assessed = await self._read(readable, told, reader, by)
+        except (ChildDied, TimedOut) as died:
+            await self._died(claim, f"{type(died).__name__}: {died}")
+            return
+        if assessed:
             async with self.database.write(claim.workspace_id) as session:
                 await record.record(session, claim, told, assessed)
         if gone:
@@ -97,10 +123,10 @@ class Triage:
             async with self.database.write(claim.workspace_id) as session:
                 await work.done(session, claim, missing)
 
-    async def _read(self, batch: Sequence[Assessment], told: Told, reader: NlpProcess) -> list[Assessed]:
+    async def _read(self, batch: Sequence[Assessment], told: Told, reader: NlpProcess, by: Lane) -> list[Assessed]:
         if not batch:
             return []
-        deadline = SINGLE_DEADLINE_S if len(batch) == 1 else BATCH_DEADLINE_S
+        deadline = by.alone_s if len(batch) == 1 else by.deadline_s
         return list(await reader.assess(batch, told.briefing, deadline))
 
     async def _died(self, claim: Claim, error: str) -> None:
@@ -131,21 +157,11 @@ class Triage:
                 await work.release(connection, claim, claim.work_ids, after_s=after_s, error=type(wrong).__name__)
 
 
-def _the_light_first(batch: Sequence[Assessment]) -> Iterator[Sequence[Assessment]]:
-    """A batch as it is read: long texts a few at a time after the others, so that nobody waits long for what is slow to read."""
-    light = [one for one in batch if len(one.reading.text) <= LONG]
-    if light:
-        yield light
-    long = [one for one in batch if len(one.reading.text) > LONG]
-    for start in range(0, len(long), LONG_TOGETHER):
-        yield long[start : start + LONG_TOGETHER]
-
-
 def _gone(one: Assessment) -> Assessed:
     return Assessed(one.mention_id, "dismissed", "deleted at its venue", (), {})
 
 
-REACTIONS: Mapping[str, Callable[[Triage, str, NlpProcess], Awaitable[bool]]] = {
+REACTIONS: Mapping[str, Callable[[Triage, str, NlpProcess, Lane], Awaitable[bool]]] = {
     facts.MentionReceived.type: Triage.once,
     facts.MentionEdited.type: Triage.once,
 }
@@ -155,6 +171,7 @@ REACTIONS: Mapping[str, Callable[[Triage, str, NlpProcess], Awaitable[bool]]] = 
 async def run(settings: Settings, stop: asyncio.Event) -> None:
     """Works until `stop`. Children are started before Postgres is needed and end with this process."""
     readers = [NlpProcess(settings) for _ in range(_children(settings))]
+    slow = NlpProcess(settings, nice=LONG_NICE)
     for reader in readers:
         await reader.start()
     database = await Database.open(settings, "triage")
@@ -162,28 +179,34 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     nudger.attach(database)
     triage = Triage(database, readers)
     try:
-        async with Wakeups(settings, [*REACTIONS, WATCH]) as wakeups, asyncio.TaskGroup() as group:
+        names = [lane(kind, heavy=heavy) for kind in REACTIONS for heavy in (False, True)]
+        async with Wakeups(settings, [*names, WATCH]) as wakeups, asyncio.TaskGroup() as group:
             group.create_task(triage.warm())
-            for reader in readers:
+            for reader, by in [*((one, LIGHT) for one in readers), (slow, HEAVY)]:
                 for kind, react in REACTIONS.items():
-                    for _ in range(IN_FLIGHT if kind == facts.MentionReceived.type else 1):
-                        group.create_task(drain(kind, wakeups, stop, _bound(react, triage, kind, reader)))
+                    name = lane(kind, heavy=by.heavy)
+                    for _ in range(by.in_flight if kind == facts.MentionReceived.type else 1):
+                        group.create_task(drain(name, wakeups, stop, _bound(react, triage, kind, reader, by)))
             group.create_task(drain(WATCH, wakeups, stop, lambda: sla_watch.watch(database)))
             group.create_task(drain(WATCH, wakeups, stop, lambda: sla_watch.wake_rested(database)))
             group.create_task(drain(WATCH, wakeups, stop, lambda: sla_watch.close_settled(database)))
             group.create_task(heartbeats.pulse(database, "triage", stop))
             log.info("triage is ready", pipeline=VERSION, children=len(readers))
     finally:
-        for reader in readers:
+        for reader in (*readers, slow):
             await reader.close()
         await nudger.close()
         await database.close()
 
 
 def _bound(
-    react: Callable[[Triage, str, NlpProcess], Awaitable[bool]], triage: Triage, kind: str, reader: NlpProcess
+    react: Callable[[Triage, str, NlpProcess, Lane], Awaitable[bool]],
+    triage: Triage,
+    kind: str,
+    reader: NlpProcess,
+    by: Lane,
 ) -> Callable[[], Awaitable[bool]]:
-    return lambda: react(triage, kind, reader)
+    return lambda: react(triage, kind, reader, by)
 
 
 def _children(settings: Settings) -> int:

@@ -17,7 +17,7 @@ class Fact:
     """Something that happened to `subject_id`. `detail` is what the subject's row will not tell afterwards (who, from, to).
 
     `at` is when it became true; left out, Postgres' clock at the writing, which is under the conversation's lock where there
-    is one, so that a conversation's facts have one order.
+    is one, so that a conversation's facts have one order. `heavy` says that the work it leaves takes long to do.
     """
 
     type: ClassVar[str] = ""
@@ -29,6 +29,7 @@ class Fact:
     detail: Mapping[str, Any] = field(default_factory=dict)
     at: datetime | None = None
     priority: int = 5
+    heavy: bool = False
 
 
 def _fact(name: str, type_: str, noun: str, meaning: str, *, work: bool = False) -> type[Fact]:

@@ -1,7 +1,9 @@
 """Posts about us or to us (mention), who wrote them (author), and what triage found in them (assessment)."""
 
+import re
 from datetime import datetime
 from enum import StrEnum
+from itertools import islice
 from uuid import UUID
 
 from sqlalchemy import Column, Index, text
@@ -9,6 +11,19 @@ from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
 from sqlmodel import Field, SQLModel
 
 from shared.models.row import StampedRow, WorkspaceRow, document, id_list, maybe_document, moment, octets, texts
+
+LONG = 300
+"""Words and signs beyond which a text is slow to read, and is understood apart from the others."""
+_LONG_LETTERS = 2_000
+_PIECE = re.compile(r"\w+|[^\w\s]")
+
+
+def is_long(text: str) -> bool:
+    """Whether reading this takes long: by its words and signs, each of which costs about the same (300 dollar signs are as slow
+    to read as a letter of a page and a half), and by its letters, should it be but one word."""
+    if len(text) <= LONG:
+        return False
+    return len(text) > _LONG_LETTERS or next(islice(_PIECE.finditer(text), LONG, None), None) is not None
 
 
 class MentionKind(StrEnum):

@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Column, DateTime, Index, Integer, text
+from sqlalchemy import Boolean, Column, DateTime, Index, Integer, text
 from sqlmodel import Field, SQLModel
 
 from shared.kit import clock
@@ -13,18 +13,25 @@ from shared.models.row import StampedRow, WorkspaceRow, big, counter, maybe_docu
 class Work(WorkspaceRow, table=True):
     """Something that has to be done about `subject_id`; the row is deleted in the transaction that did it.
 
-    `attempts` counts only tries that the subject itself ended (a text that killed the reader), not lost leases.
+    `attempts` counts only tries that the subject itself ended (a text that killed the reader), not lost leases. What is
+    `heavy` takes long to do (a long text), and is claimed apart, so that nothing light waits for it.
     """
 
-    __table_args__ = (Index("work_due", "kind", "priority", "due_at", "id"),)
+    __table_args__ = (Index("work_due", "kind", "heavy", "priority", "due_at", "id"),)
     kind: str
     subject_id: UUID
     priority: int = Field(default=5)
+    heavy: bool = Field(default=False, sa_column=Column(Boolean, nullable=False, server_default=text("false")))
     due_at: datetime = moment(default_factory=clock.now)
     attempts: int = Field(default=0, sa_column=Column(Integer, nullable=False, server_default=text("0")))
     lease_until: datetime | None = moment(nullable=True)
     lease_token: UUID | None = None
     error: str | None = None
+
+
+def lane(kind: str, *, heavy: bool) -> str:
+    """The name by which light and heavy work of a kind are waited for, and told apart in what is counted."""
+    return f"{kind}.heavy" if heavy else kind
 
 
 class LedgerDelta(WorkspaceRow, table=True):

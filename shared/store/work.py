@@ -9,6 +9,7 @@ from sqlalchemy import TextClause, text
 
 from shared.kit import ids
 from shared.kit.database import WriteSession
+from shared.models.work import lane
 
 LEASE_S = 10.0
 
@@ -33,13 +34,16 @@ class Claim:
         return [subject for _, subject, _ in self.works]
 
 
-async def claim(connection: asyncpg.Connection, kind: str, limit: int, lease_s: float = LEASE_S) -> Claim | None:
+async def claim(
+    connection: asyncpg.Connection, kind: str, limit: int, lease_s: float = LEASE_S, *, heavy: bool = False
+) -> Claim | None:
     """The next batch of `kind` that is due, as one workspace's; None where nothing is. `connection` sees all workspaces.
 
-    A row whose earlier tries died (attempts > 0) comes alone, so that it cannot take its neighbours with it.
+    Light and heavy work are two queues: neither ever waits for the other. A row whose earlier tries died (attempts > 0) comes
+    alone, so that it cannot take its neighbours with it.
     """
     token = ids.new_id()
-    rows = await connection.fetch(_CLAIM, kind, limit, lease_s, token)
+    rows = await connection.fetch(_CLAIM, kind, limit, lease_s, token, heavy)
     if not rows:
         return None
     return Claim(
@@ -113,6 +117,14 @@ async def look_again(connection: asyncpg.Connection, claim: Claim, work_ids: Seq
     )  # fmt: skip
 
 
+async def weighed(connection: asyncpg.Connection, claim: Claim, work_ids: Sequence[UUID]) -> None:
+    """Gives back, as heavy work, what was claimed as light and is not. It keeps its place and its tries."""
+    await connection.execute(
+        "UPDATE work SET heavy = true, lease_until = NULL, lease_token = NULL WHERE lease_token = $1 AND id = ANY($2)",
+        claim.token, list(work_ids),
+    )  # fmt: skip
+
+
 async def died(connection: asyncpg.Connection, claim: Claim, work_ids: Sequence[UUID], error: str) -> None:
     """Counts a try that the subject itself ended, and gives the work back at once."""
     await connection.execute(
@@ -137,23 +149,23 @@ async def done(session: WriteSession, claim: Claim, work_ids: Sequence[UUID] | N
 
 
 async def due(connection: asyncpg.Connection) -> dict[str, tuple[int, float]]:
-    """For each kind of work that waits: how many rows, and for how many seconds the oldest is due."""
+    """For each kind of work that waits, heavy work apart: how many rows, and for how many seconds the oldest is due."""
     rows = await connection.fetch(
-        "SELECT kind, count(*) AS n, coalesce(extract(epoch FROM now() - min(due_at)), 0)::float8 AS age "
-        "FROM work WHERE due_at <= now() GROUP BY kind"
+        "SELECT kind, heavy, count(*) AS n, coalesce(extract(epoch FROM now() - min(due_at)), 0)::float8 AS age "
+        "FROM work WHERE due_at <= now() GROUP BY kind, heavy"
     )
-    return {row["kind"]: (row["n"], row["age"]) for row in rows}
+    return {lane(row["kind"], heavy=row["heavy"]): (row["n"], row["age"]) for row in rows}
 
 
 # The head of the queue names the workspace; its rows follow in order. SKIP LOCKED lets workers share a backlog.
 _CLAIM = """
     WITH head AS MATERIALIZED (
         SELECT workspace_id, attempts FROM work
-        WHERE kind = $1 AND due_at <= now() AND (lease_until IS NULL OR lease_until < now())
+        WHERE kind = $1 AND heavy = $5 AND due_at <= now() AND (lease_until IS NULL OR lease_until < now())
         ORDER BY priority, due_at, id LIMIT 1 FOR UPDATE SKIP LOCKED
     ), batch AS MATERIALIZED (
         SELECT w.workspace_id, w.id FROM work w, head
-        WHERE w.kind = $1 AND w.workspace_id = head.workspace_id AND due_at <= now()
+        WHERE w.kind = $1 AND w.heavy = $5 AND w.workspace_id = head.workspace_id AND due_at <= now()
           AND (w.lease_until IS NULL OR w.lease_until < now())
           AND CASE WHEN head.attempts > 0 THEN w.attempts > 0 ELSE w.attempts = 0 END
         ORDER BY w.priority, w.due_at, w.id
