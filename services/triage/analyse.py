@@ -12,9 +12,10 @@ import yaml
 
 from services.triage import pipeline
 from services.triage.library import Library
+from services.triage.sketching import sketches
 from services.triage.spread import Spread
 from services.triage.stage import Assessment, AuthorInfo, Background, BrandBrief, Briefing, IssueTypeBrief, QueryBrief
-from services.triage.stages.duplicates import Earlier, sketch
+from services.triage.stages.duplicates import Earlier
 from shared.kit import clock, ids
 from shared.models import taxonomy
 from shared.rules.query_language import parse
@@ -84,13 +85,14 @@ def _batches(lines: Iterable[str | bytes], names: dict[str, str]) -> Iterator[_B
             except ValueError as error:
                 batch.told.append({"id": str(number), "error": str(error)})
                 continue
-            background = Background(sketch=sketch(assessment.text))
-            assessment = assessment.but(background=background)
-            known = Background(background.sketch, tuple(earlier.like(assessment)))
-            batch.assessments.append(assessment.but(background=known))
+            batch.assessments.append(assessment)
             batch.sources.append({"id": str(source.get("external_id") or number), **source})
             names[str(assessment.mention_id)] = str(batch.sources[-1]["id"])
             batch.told.append(None)
+        made = sketches([a.text for a in batch.assessments])
+        for at, one in enumerate(made):
+            a = batch.assessments[at].but(background=Background(sketch=one))
+            batch.assessments[at] = a.but(background=Background(one, tuple(earlier.like(a))))
         for a in batch.assessments:
             earlier.add(a)
         yield batch

@@ -128,7 +128,11 @@ def _heads(rows: Sequence[asyncpg.Record], workspace_id: UUID) -> Iterator[tuple
             Head.from_bytes(weights)
         except HeadError as unusable:
             log.warning(
-                "a head cannot be used", workspace_id=str(workspace_id), question=row["question"], error=str(unusable)
+                "a head cannot be used",
+                workspace_id=str(workspace_id),
+                question=row["question"],
+                error=str(unusable),
+                mend=f"webcare train refit {row['question']}",
             )
         else:
             yield row["question"], weights

@@ -4,10 +4,12 @@ import struct
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeVar
 from uuid import UUID
 
 if TYPE_CHECKING:
+    from numpy import float32
+    from numpy.typing import NDArray
     from spacy.tokens import Doc
 
     from services.triage.words.features import Vectoriser
@@ -66,24 +68,35 @@ class IssueTypeBrief:
         return self.parent or self.key.rpartition(".")[0] or None
 
 
-@dataclass(frozen=True, slots=True)
-class Sketch:
+BANDS: Final = 16
+
+
+class Sketch(NamedTuple):
     """What look-alikes of a text are found by: `exact` (16 bytes, equal for texts that differ in nothing but case,
-    spacing, punctuation, links and handles), and `bands` (16 signed numbers of 64 bits; near copies share one or
-    more). `signature` is what the bands were cut from. Bands are empty for texts too short to compare."""
+    spacing, punctuation, links and handles), and `bands` (BANDS numbers of 64 bits, one after another; near copies share one
+    or more). `signature` says how alike two texts are: 256 bytes, each of the least of the text's runs of letters that fall to
+    it, 0 where none does. Texts too short to compare have neither bands nor a signature."""
 
     exact: bytes
-    bands: tuple[int, ...]
-    signature: tuple[int, ...]
+    bands: bytes
+    signature: bytes
 
-    def to_bytes(self) -> bytes:
-        """The signature for storage: 64 unsigned integers of 32 bits, little-endian; empty where there is none."""
-        return struct.pack(f"<{len(self.signature)}I", *self.signature)
+    def numbers(self) -> tuple[int, ...]:
+        """The bands, each as one number; none for a text too short to compare."""
+        return struct.unpack(f"<{len(self.bands) // 8}q", self.bands)
 
-    @classmethod
-    def from_bytes(cls, exact: bytes, stored: bytes) -> "Sketch":
-        """What `to_bytes` stored, without the bands, which are only for finding."""
-        return cls(exact, (), struct.unpack(f"<{len(stored) // 4}I", stored))
+    def similarity(self, other: "Sketch") -> float:
+        """The share of runs of letters that two texts have in common, give or take 0.03; 1 only for those that are exactly the
+        same, 0 where one is too short."""
+        if self.exact == other.exact:
+            return 1.0
+        size = len(self.signature)
+        if not size or not other.signature:
+            return 0.0
+        mine, theirs = int.from_bytes(self.signature), int.from_bytes(other.signature)
+        neither = (mine | theirs).to_bytes(size).count(0)
+        equal = (mine ^ theirs).to_bytes(size).count(0)
+        return min((equal - neither) / max(size - neither, 1), 0.99)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,8 +169,8 @@ class Models(Protocol):
     def model_name(self, language: str) -> str:
         """Name and version of what reads this language, for `decided_by`."""
 
-    def language_odds(self, texts: Sequence[str]) -> tuple[Sequence[str], list[list[float]]]:
-        """Every language the identifier knows, and for each text their probabilities, in that order."""
+    def language_odds(self, texts: Sequence[str]) -> "tuple[Sequence[str], NDArray[float32]]":
+        """Every language the identifier knows, and for each text a row of their probabilities, in that order."""
 
     def languages_by_likelihood(self, text: str) -> list[tuple[str, float]]:
         """Every language the identifier knows with its probability, best first."""

@@ -1,35 +1,30 @@
-"""spaCy models and lexicons, loaded once per process and handed to the stages by the runner.
-
-Numeric libraries are held to one thread: triage scales by processes, and threads that fight over a core slow all down.
-"""
+"""spaCy models and lexicons, loaded once per process and handed to the stages by the runner."""
 
 import gc
-import os
+import importlib
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
 
-for _threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ.setdefault(_threads, "1")  # before numpy is imported, or it has no effect
+import numpy
+import spacy
+from numpy.typing import NDArray
+from spacy.language import Language
+from spacy.tokens import Doc, Span
+from spacy.util import compile_infix_regex
+from thinc.api import NumpyOps, set_current_ops
 
-import importlib  # noqa: E402
-import time  # noqa: E402
-from collections.abc import Mapping, Sequence  # noqa: E402
-from functools import cache  # noqa: E402
-from pathlib import Path  # noqa: E402
-from typing import Any, Final  # noqa: E402
-
-import numpy  # noqa: E402
-import spacy  # noqa: E402
-from py3langid.langid import MODEL_FILE, LanguageIdentifier  # noqa: E402
-from spacy.language import Language  # noqa: E402
-from spacy.tokens import Doc, Span  # noqa: E402
-from thinc.api import NumpyOps, set_current_ops  # noqa: E402
-
-from services.triage import tuned  # noqa: E402
-from services.triage.reading import fold  # noqa: E402
-from services.triage.recogniser import Recogniser  # noqa: E402
-from services.triage.words.features import Vectoriser  # noqa: E402
-from services.triage.words.heads import Head  # noqa: E402
-from services.triage.words.lexicon import PhraseTree, WeightedWords, plain_words  # noqa: E402
-from services.triage.words.shipped import shipped_heads  # noqa: E402
+from services.triage import tuned
+from services.triage.identifier import Identifier
+from services.triage.reading import fold
+from services.triage.recogniser import Recogniser
+from services.triage.words.features import Vectoriser
+from services.triage.words.heads import Head
+from services.triage.words.lexicon import PhraseTree, WeightedWords, plain_words
+from services.triage.words.shipped import shipped_heads
 
 DEFAULT_MODELS: Final[Mapping[str, str]] = dict.fromkeys(tuned.BASE, tuned.SHIPPED)
 """The trained model of each language; a language not named here is read by rules alone."""
@@ -38,6 +33,13 @@ NOT_NEEDED: Final = ("tagger", "parser", "lemmatizer", "attribute_ruler", "sente
 READ_TOKENS: Final = 1_000
 """Tokens of one text that the entity model looks at. It reads some 5,000 a second, and a text of 20,000 exclamation
 marks is 20,000 tokens."""
+
+SLOW_TO_LOAD: Final = frozenset(("fr", "id", "ms"))
+"""Languages whose rules spaCy compiles for two to five seconds when they are first asked for. A text of theirs is read at its
+deadline's cost, and so may be any text that looks like theirs."""
+ELIDES: Final = frozenset(("fr",))
+"""Languages of these in which a word may be drawn together with the next: l'internet is two."""
+_ELISION: Final = r"(?<=[^\W\d_]['’])(?=[^\W\d_])"
 
 MANY_TOKENS: Final = 100
 DIFFERENT: Final = 20
@@ -57,7 +59,7 @@ class Library:
         self._folded: dict[str, dict[int, int]] = {}
         self._lexicons: dict[tuple[str, str], WeightedWords] = {}
         self._phrasebooks: dict[tuple[str, str], PhraseTree] = {}
-        self._identifier: LanguageIdentifier | None = None
+        self._identifier: Identifier | None = None
         self._vectoriser = Vectoriser(self)
         self._heads: Mapping[str, Head] | None = None
 
@@ -92,17 +94,16 @@ class Library:
             self._fold_into_lemmas(doc)
         return docs
 
-    def language_odds(self, texts: Sequence[str]) -> tuple[Sequence[str], list[list[float]]]:
-        """Every language the identifier knows, and for each text their probabilities, in that order."""
+    def language_odds(self, texts: Sequence[str]) -> tuple[Sequence[str], NDArray[numpy.float32]]:
+        """Every language the identifier knows, and for each text a row of their probabilities, in that order."""
         if self._identifier is None:
-            self._identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
-        decide = self._identifier._decide  # noqa: SLF001  # what `rank` does, without putting a hundred languages in order
-        return self._identifier.nb_classes, [decide(text).tolist() for text in texts]
+            self._identifier = Identifier()
+        return self._identifier.codes, self._identifier.odds(texts)
 
     def languages_by_likelihood(self, text: str) -> list[tuple[str, float]]:
         """Every language the identifier knows with its probability, best first."""
-        codes, (odds,) = self.language_odds([text])
-        return sorted(zip(codes, odds, strict=True), key=lambda one: one[1], reverse=True)
+        codes, odds = self.language_odds([text])
+        return sorted(zip(codes, odds[0].tolist(), strict=True), key=lambda one: one[1], reverse=True)
 
     def lexicon(self, name: str, language: str) -> WeightedWords:
         """The weighted words of that name; empty where the language has none."""
@@ -140,10 +141,7 @@ class Library:
         if self.has_entity_model(language):
             return self._pipeline(language)
         if language not in self._tokenizers:
-            try:
-                self._tokenizers[language] = spacy.blank(language)
-            except ImportError:  # spaCy does not know this language: its rules for no language in particular
-                self._tokenizers[language] = spacy.blank("xx")
+            self._tokenizers[language] = _by_rules(language)
         return self._tokenizers[language]
 
     def _recognise(self, docs: Sequence[Doc], language: str) -> None:
@@ -168,6 +166,19 @@ class Library:
             if folded is None:
                 folded = known[orth] = strings.add(fold(token.text))
             token.lemma = folded
+
+
+def _by_rules(language: str) -> Language:
+    """A tokenizer for a language without a model: spaCy's, and where it knows none, or takes seconds of the first text's time to
+    make it ready, its rules for no language in particular."""
+    if language not in SLOW_TO_LOAD:
+        with suppress(ImportError):
+            return spacy.blank(language)
+    nlp = spacy.blank("xx")
+    if language in ELIDES:
+        tokenizer: Any = nlp.tokenizer
+        tokenizer.infix_finditer = compile_infix_regex([*(nlp.Defaults.infixes or ()), _ELISION]).finditer
+    return nlp
 
 
 def _says_something(doc: Doc) -> bool:

@@ -62,5 +62,9 @@ class Reading:
     def words(self) -> list[Word]:
         """(folded word, start, end): words, handles, hashtags and single signs, in order; offsets are the reading's."""
         if not self._words and self.text:
-            self._words.extend((fold(m.group()), m.start(), m.end()) for m in _WORD.finditer(self.text))
+            text = self.text
+            plain = text.lower() if text.isascii() else None  # folded at once, where no letter changes its place by it
+            for match in _WORD.finditer(text):
+                start, end = match.span()
+                self._words.append((fold(text[start:end]) if plain is None else plain[start:end], start, end))
         return self._words

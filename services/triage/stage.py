@@ -24,7 +24,7 @@ from services.triage.reading import Reading, fold, legible
 if TYPE_CHECKING:
     from spacy.tokens import Doc
 
-    from services.triage.words.heads import Wording
+    from services.triage.words.wording import Wording
 
 __all__ = [
     "NO_BACKGROUND",
@@ -139,11 +139,13 @@ class Assessment:
 
     def found(self, **findings: "Finding | Sequence[Finding] | None") -> "Assessment":
         """With these findings added. None says that the question was asked and has no answer."""
-        added = {
-            name: finding if finding is None or isinstance(finding, Finding) else tuple(finding)
-            for name, finding in findings.items()
-        }
-        return self.but(findings={**self.findings, **added})
+        added: dict[str, Any] = {**self.findings}
+        for name, finding in findings.items():
+            added[name] = finding if finding is None or isinstance(finding, Finding) else tuple(finding)
+        changed = object.__new__(Assessment)
+        changed.__dict__.update(self.__dict__)
+        changed.__dict__["findings"] = added
+        return changed
 
     def but(self, **changes: Any) -> "Assessment":
         """The same with these fields changed."""

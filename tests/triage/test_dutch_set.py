@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from services.triage.library import Library
+from services.triage.sketching import sketch
 from services.triage.stage import Sketch
-from services.triage.stages.duplicates import NEAR, sketch
+from services.triage.stages.duplicates import NEAR
 from services.triage.training import dutch_set, sets
 from services.triage.training.dutch_set import LabelError, LabelledMention, read
 from services.triage.training.evaluate import dutch
@@ -276,7 +277,7 @@ class _Sketched:
 
     def add(self, text: str) -> None:
         made = sketch(text)
-        keys: list[bytes | int] = [made.exact, *made.bands]
+        keys: list[bytes | int] = [made.exact, *made.numbers()]
         for key in keys:
             self._by_key.setdefault(key, []).append((text, made))
 
@@ -285,10 +286,9 @@ class _Sketched:
         made = sketch(text)
         if same := self._by_key.get(made.exact):
             return same[0][0]
-        for band in made.bands:
+        for band in made.numbers():
             for other, theirs in self._by_key.get(band, ()):
-                shared = sum(a == b for a, b in zip(made.signature, theirs.signature, strict=True))
-                if shared / len(made.signature) >= NEAR:
+                if made.similarity(theirs) >= NEAR:
                     return other
         return None
 

@@ -1,5 +1,7 @@
 """The quick way of reading entities finds what spaCy's own way finds, and stands aside where it cannot be sure."""
 
+import random
+
 import pytest
 from spacy.language import Language
 from spacy.tokens import Doc
@@ -43,6 +45,18 @@ def test_both_ways_find_the_same(nlp: Language) -> None:
     assert all(one is other for one, other in zip(read, docs, strict=True))
     assert entities(read) == theirs
     assert sum(map(len, theirs)) > len(TEXTS)
+
+
+def test_names_of_many_words_between_spaces_and_lines_are_the_same(nlp: Language) -> None:
+    """Where a name is open, at the end of a text, and beside white space, which no name begins with, other moves are open."""
+    chance = random.Random(11)
+    said = "The University of California , Los Angeles Mr. van der Berg $ 12 million Bank & Sons on the 3rd of May 2026 New York City"
+    pieces = [*said.split(), " ", "\n"]
+    texts = [" ".join(chance.choices(pieces, k=chance.randrange(1, 40))) for _ in range(300)]
+    theirs = [(entities([doc])[0], [token.ent_iob for token in doc]) for doc in nlp.pipe(texts)]
+    read = Recogniser(nlp).read([nlp.make_doc(text) for text in texts])
+    assert [(entities([doc])[0], [token.ent_iob for token in doc]) for doc in read] == theirs
+    assert sum(end - start > 3 for found, _ in theirs for start, end, _ in found) > 15
 
 
 def test_what_nobody_listens_to_is_not_computed(nlp: Language) -> None:

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+from services.triage.sketching import SHORTEST, normalised, sketch
 from services.triage.stage import Sketch
 from services.triage.stages import intent, urgency
-from services.triage.stages.duplicates import NEAR, SHORTEST, normalised, sketch
+from services.triage.stages.duplicates import NEAR
 from services.triage.training.sets import SENTIMENTS, WRITTEN
 
 LANGUAGES = ("en", "nl")
@@ -93,12 +94,10 @@ def test_nothing_stands_in_it_twice_or_nearly() -> None:
     seen: dict[bytes | int, list[tuple[str, Sketch]]] = {}
     for row in (row for language in LANGUAGES for row in mentions(language)):
         made = sketch(row["text"])
-        keys: tuple[bytes | int, ...] = (made.exact, *made.bands)
+        keys: tuple[bytes | int, ...] = (made.exact, *made.numbers())
         for other, theirs in (pair for key in keys for pair in seen.get(key, ())):
             assert made.exact != theirs.exact, (row["text"], other)
-            if made.signature and theirs.signature:
-                shared = sum(mine == yours for mine, yours in zip(made.signature, theirs.signature, strict=True))
-                assert shared / len(made.signature) < NEAR, (row["text"], other)
+            assert made.similarity(theirs) < NEAR, (row["text"], other)
         for key in keys:
             seen.setdefault(key, []).append((row["text"], made))
 

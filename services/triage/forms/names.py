@@ -15,6 +15,7 @@ import yaml
 
 from services.triage.forms.hints import Hints
 from services.triage.reading import Word, fold
+from services.triage.words.lexicon import plain_words
 
 _PARTICLE: Final = (
     r"(?:van der|van den|van de|van 't|van het|van|de la|der|den|de|ten|ter|het|'t|von|zu|da|dos|di|del|du|la|le|el|al|te"
@@ -32,7 +33,7 @@ _SIGNED = re.compile(
     r"|m\.v\.g\.|gr\.|gr|kind regards|best regards|warm regards|many thanks|regards|yours sincerely|yours faithfully|sincerely"
     r"|cheers|mit freundlichen grüßen|viele grüße|liebe grüße|mfg|cordialement|bien à vous|saludos|un saludo|atentamente"
     r"|cordiali saluti|saluti|atenciosamente|cumprimentos)"
-    r"[ ]?[,.!]?\s{1,4}"
+    r"[ ]?[,.!]?\s{1,4}(?:(?:Fam|fam|Familie|Family|Dhr|dhr|Mevr|mevr|Mw|mw)\.?[ ])?"
     rf"((?:[A-ZÀ-ÖØ-Þ][\w'’-]{{1,30}}|[A-Z]\.)(?:[ ](?:{_PARTICLE}(?!\w)|[A-Z]\.|[A-ZÀ-ÖØ-Þ][\w'’-]{{1,30}})){{0,4}})"
 )
 _TITLED = re.compile(
@@ -50,6 +51,7 @@ _SPEAKS_FOR = re.compile(
 _LAST_LINE = re.compile(
     rf"\n[ ]{{0,4}}([A-ZÀ-ÖØ-Þ][a-zà-ÿ'’-]{{1,20}}(?:[ ](?:{_PARTICLE}[ ]){{0,2}}[A-ZÀ-ÖØ-Þ][a-zà-ÿ'’-]{{1,24}}){{1,2}})\s{{0,4}}$"
 )
+_ALONE: Final = "stands alone on the last line"
 _RULES: Final = (
     (("name", "naam", "called", "heet", "hei", "appelle", "nom", "llamo", "chiamo", "chamo"), _GIVEN, "gives a name", 0.8),
     (
@@ -63,7 +65,7 @@ _RULES: Final = (
     ),
     ((".",), _INITIALS, "initials and a family name", 0.7),
     ((" van ", " from ", " von ", " de "), _SPEAKS_FOR, "speaks for somebody", 0.65),
-    (("\n",), _LAST_LINE, "stands alone on the last line", 0.6),
+    (("\n",), _LAST_LINE, _ALONE, 0.6),
 )  # fmt: skip
 """Each pattern with letters without one of which it cannot match, for most texts have none."""
 _HINTS: Final = Hints({why: hints for hints, _, why, _ in _RULES})
@@ -73,7 +75,24 @@ _NOT_NAMES_TEXT = (
     " support webcare dank thanks bedankt alvast graag ps nb en and of or maar but dus so ja yes nee no"
 )
 _NOT_NAMES: Final = frozenset(_NOT_NAMES_TEXT.split())
-_ABBREVIATED: Final = ("U.S.", "U.K.", "E.U.", "D.C.", "N.V.", "B.V.", "V.S.")
+_ABBREVIATED: Final = (
+    "U.S.", "U.K.", "E.U.", "U.N.", "D.C.", "L.A.", "N.Y.", "N.J.", "N.O.", "S.F.", "N.V.", "B.V.", "V.S.", "R.I.P.", "P.S.", "T.V.",
+    "A.M.", "P.M.",
+)  # fmt: skip
+_NO_SURNAME_TEXT = (
+    "america usa universe world texas teen africa korea ireland carolina dakota county street road avenue"
+    " monday tuesday wednesday thursday friday saturday sunday mon tue tues wed thu thur thurs fri sat sun"
+    " january february march april june july august september october november december happy birthday"
+    " that this these those there then when what where who why how well now not no yes all just guess fans my your his her our"
+    " their it its he she they if but because can could will would should do does did is are was were have has"
+    " dit dat deze die daar dan toen wat waar wie waarom hoe goed nu niet nee ja mijn jouw zijn haar onze hun het hij zij ze als"
+    " want kan kunnen wil zou doet heeft hebben is was waren"
+)
+_NO_SURNAME: Final = frozenset(_NO_SURNAME_TEXT.split())
+"""What stands behind an initial or a title that belongs to something else: "row C. Fans should", "Miss America"."""
+_CONTRACTED: Final = re.compile(r"['’](?:ll|d|ve|re|m|t)$", re.IGNORECASE)
+_OWNING: Final = re.compile(r"['’]s$")
+_SURNAMED: Final = frozenset(("initials and a family name", "a title and a name"))
 _PLACED = re.compile(
     r"(?<!\w)(?i:in|naar|uit|vanuit|richting|nabij|rond|rondom|omgeving|regio|te|tussen|station|gemeente|vestiging|filiaal|winkel[ ]in)[ ]"
     r"(?P<name>(?:['’]s-|Den |De |Het |Nieuw-|Oud-|Sint[- ]|St\. )?[A-ZÀ-ÖØ-Þ][a-zà-ÿ]{2,24}(?:-[A-Za-zà-ÿ]{2,20}){0,3}"
@@ -112,12 +131,33 @@ def people(text: str, words: Sequence[Word], *, given: bool) -> Iterator[Name]:
             end = match.end(1)
             while end > match.start(1) and text[end - 1] in ".'’-":
                 end -= 1
-            if fold(match.group(1).split()[0].rstrip(".,")) not in _NOT_NAMES and not match.group(1).startswith(
-                _ABBREVIATED
-            ):
+            if owning := _OWNING.search(text, match.start(1), end):
+                end = owning.start()
+            if why in _SURNAMED:
+                end = _without_others(text, match.start(1), end)
+            if _may_be(text[match.start(1) : end], why):
                 yield Name(match.start(1), end, sure, why)
     if given:
         yield from _by_given_name(text, words)
+
+
+def _without_others(text: str, start: int, end: int) -> int:
+    """Where a name ends, without the words behind it that belong to something else; where nothing but those is left, its beginning."""
+    while start < end:
+        last = text.rfind(" ", start, end) + 1 or start
+        word = fold(text[last:end])
+        if word not in _NO_SURNAME and not _CONTRACTED.search(word) and not (len(word) <= 2 and word.endswith(".")):
+            return end
+        end = len(text[:last].rstrip()) if last > start else start
+    return start
+
+
+def _may_be(name: str, why: str) -> bool:
+    """Whether these words can name a person, by what they are else."""
+    words = fold(name).split()
+    if not words or words[0].rstrip(".,") in _NOT_NAMES or name.startswith(_ABBREVIATED):
+        return False
+    return why != _ALONE or "_".join(words) not in plain_words("places")
 
 
 def _by_given_name(text: str, words: Sequence[Word]) -> Iterator[Name]:

@@ -58,21 +58,40 @@ _TRACKING = re.compile(
 )
 _LETTERED = re.compile(r"(?<![\w-])[A-Z]{2,4}\d{0,3}-(?=[\d-]{5,16}(?![\w-]))\d[\d-]{3,14}\d(?![\w-])")
 _TIME = re.compile(
-    r"(?<![\w.,:])(?:(?P<h>[01]?\d|2[0-3])[:.](?P<min>[0-5]\d)"
-    r"(?:[ ]?(?P<half>(?i:am|pm|a\.m\.|p\.m\.))|[ ]?(?i:uur|u|h|uhr|hrs|hours)(?!\w))?"
+    r"(?<![\w.,:£$€])(?:(?P<h>[01]?\d|2[0-3])(?P<sep>[:.])(?P<min>[0-5]\d)"
+    r"(?P<said>[ ]?(?P<half>(?i:am|pm|a\.m\.|p\.m\.))|[ ]?(?i:uur|u|h|uhr|hrs|hours)(?!\w))?"
     r"|(?P<h2>1[0-2]|0?[1-9])[ ]?(?P<half2>(?i:am|pm))"
     r"|(?P<h4>[01]?\d|2[0-3])[ ]?[uhU](?P<min4>[0-5]\d)"
     r"|(?P<h3>[01]?\d|2[0-3])[ ](?:(?i:uur)(?=[ ](?i:'s|vanavond|vanmorgen|vanmiddag|morgen))|Uhr))(?![\w:])"
 )
+_BEFORE_TIME: Final = re.compile(
+    r"(?:[@&–-]|\b(?:at|by|before|after|until|till|til|from|since|around|about|past|om|tot|vanaf|sinds|voor|vóór|na|rond|tegen|tussen|en|and"
+    r"|um|ab|bis|vor|nach|gegen|seit|today|tomorrow|tonight|morning|afternoon|evening|night|now|vandaag|morgen|gisteren|vanochtend"
+    r"|vanmorgen|vanmiddag|vanavond|vannacht|nu|(?:mon|tues?|wed(?:nes)?|weds|thu(?:rs?)?|fri|sat(?:ur)?|sun)(?:day)?"
+    r"|(?:maan|dins|woens|donder|vrij|zater|zon)dag|ma|di|wo|do|vr|za|zo))[ ]?$",
+    re.IGNORECASE,
+)
+"""Words behind which 7.30 is a time of day. Elsewhere it is a number with decimals, but in Dutch and German."""
+_POINTED: Final = ("nl", "de")
+"""Languages in which a time is written with a point."""
+_NO_TIME: Final = re.compile(
+    r"[ ]?(?i:left|remaining|to[ ]play|to[ ]go|km|kg|kilo|gb|mb|%|euro|each|per|sec|x|°|graden|degrees|mln|miljoen|million)(?!\w)"
+)
+"""Behind a number that counts something: an amount, a distance, the rest of a match."""
 _CLOCK = re.compile(
     r"(?<!\w)(?i:at|om|tegen|rond|vanaf|tot|um|ab|bis|morgen|vandaag|gisteren|vanavond|vanmiddag)[ ]"
     r"(?P<all>(?P<h>[01]?\d|2[0-3])[ ]?(?i:uur|uhr|o'clock|u)(?!\w))"
 )
+_NO_COUNT: Final = (
+    r"(?![.:,]\d|\.[a-z]{2,3}(?!\w))(?![ ]?(?i:%|min|mins|minutes?|minuten|minuut|hrs?|hours?|uur|uren|h|days?|dagen|dag|weeks?|weken"
+    r"|months?|maanden|years?|jaar|times|keer|people|seats|stoelen|mensen|miles|km|dollars?|euros?|am|pm)(?!\w))"
+)
+"""Behind a number that counts something, or begins a time, an amount or an address on the internet."""
 _FLIGHT = re.compile(
-    r"(?<!\w)(?:(?i:flight|flt|vlucht|vluchtnummer|flug|vol|vuelo|volo|voo)[ ]?(?i:no|nr|number|nummer)?\.?[ ]?#?[ ]?"
-    r"(?P<any>(?:[A-Za-z]{2}|[A-Za-z]\d|\d[A-Za-z])?[ ]?\d{2,4})"
+    r"(?<!\w)(?:(?:(?i:flight|flt|vlucht|vluchtnummer|flug|vuelo|volo|voo)[ ]?(?i:no|nr|number|nummer)?\.?|(?i:vol))[ ]?#?[ ]?"
+    r"(?P<any>(?:(?:[A-Z]{2}|[A-Z]\d|\d[A-Z])[ ]?|[a-z]{2})?\d{2,4})"
     r"|(?P<known>(?:KL|HV|TO|BA|LH|AF|AA|UA|DL|WN|B6|FR|U2|EZY|SN|LX|OS|IB|VY|EK|QR|TK|EI|AC|QF|SQ|CX|WZ|W6|TP|SK|AY|LO)"
-    r"[ ]?\d{2,4}))(?![\w-])"
+    r"[ ]?\d{2,4}))(?![\w-])" + _NO_COUNT
 )
 _FLIES = re.compile(
     r"(?<!\w)(?i:vlucht\w{0,10}|vlieg\w{0,8}|flights?|fly|flying|flew|plane|gate|boarding|airport|luchthaven|schiphol|landed|landing"
@@ -84,7 +103,8 @@ _CODED = re.compile(
 )
 _TRAIN = re.compile(
     r"(?<!\w)(?:(?i:train|trein|treinnummer|zug|treno|tren)[ ](?:(?i:no|nr|number|nummer)\.?[ ])?(?P<n>\d{2,6})"
-    r"|(?P<kind>ICE|ICD|IC|EC|RE|RB|NJ|THA|Thalys|Eurostar|Sprinter|TGV|Intercity|Nightjet)[ ](?P<n2>\d{2,6}))(?![\w-])"
+    r"|(?P<kind>ICE|ICD|IC|EC|RE|RB|NJ|THA|Thalys|Eurostar|Sprinter|TGV|Intercity|Nightjet)[ ](?P<n2>\d{2,6}))(?![\w-]|['’]s)"
+    + _NO_COUNT
 )
 _HANDLE = re.compile(r"(?<![\w@/.])@\w[\w.]{0,48}\w(?:@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8})?")
 
@@ -116,7 +136,7 @@ def read(
         yield Place("DATE", *day, BY)
     if figures:
         yield from _journeys(text)
-        yield from _times(text)
+        yield from _times(text, language)
         for code in postcodes.read(text):
             yield Place("POSTCODE", *code, BY)
         yield from _references(text)
@@ -161,8 +181,10 @@ def _journeys(text: str) -> Iterator[Place]:
             yield _place("FLIGHT", value, match, 0, 0.65, "has the form of a flight number in a text about flying")
 
 
-def _times(text: str) -> Iterator[Place]:
+def _times(text: str, language: str) -> Iterator[Place]:
     for match in _TIME.finditer(text):
+        if not _may_be_a_time(match, text, language):
+            continue
         hour = int(match.group("h") or match.group("h2") or match.group("h4") or match.group("h3"))
         half = (match.group("half") or match.group("half2") or "").lower()[:1]
         if half == "p" and hour < 12:
@@ -173,3 +195,13 @@ def _times(text: str) -> Iterator[Place]:
         yield _place("TIME", f"{hour:02d}:{minutes}", match, 0, 0.75, "a time of day")
     for match in _CLOCK.finditer(text):
         yield _place("TIME", f"{int(match.group('h')):02d}:00", match, "all", 0.75, "a time of day")
+
+
+def _may_be_a_time(match: re.Match[str], text: str, language: str) -> bool:
+    if match.group("sep") is None or match.group("said"):
+        return True
+    if _NO_TIME.match(text, match.end()):
+        return False
+    if match.group("sep") == ":" or language in _POINTED:
+        return True
+    return bool(_BEFORE_TIME.search(text[max(0, match.start() - 12) : match.start()]))

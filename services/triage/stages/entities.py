@@ -14,7 +14,7 @@ from shared.rules.gate import Gate
 if TYPE_CHECKING:
     from spacy.tokens import Doc
 
-_VERSION = "3"
+_VERSION = "4"
 _says = finder("entities", _VERSION)
 
 MODEL_TYPES: Final[Mapping[str, str]] = {
@@ -27,6 +27,9 @@ MOST: Final = 300
 """More names than this in one text are not listed."""
 
 _NAMES: Final = frozenset({"PERSON", "ORG", "PLACE", "PRODUCT", "WORK"})
+ABBREVIATED: Final = 4
+"""A word in capitals with so many letters or fewer is an abbreviation, unless the whole text is in capitals."""
+_NO_SIGN_OF_A_NAME: Final = re.compile(r"[<>=+*÷×|_{}\[\]]|^\d")
 _HASHTAG = re.compile(r"(?<![\w&/])#(\w{3,60})")
 _GAZETTEER: Final = "entities.gazetteer"
 _PEOPLE: Final = "entities.people"
@@ -95,7 +98,7 @@ def _read(
     for body, start, end in briefing.once("entities.bodies", _bodies, of=("languages",)).find(text):
         if text[start].isupper() and (len(body) > 4 or text[start:end].isupper()):
             yield Place("ORG", body, start, end, 0.75, "a body known by name", "entities.organisations")
-    yield from _recognised(doc, by, a)
+    yield from _recognised(doc, by, a, briefing.models.words("airports"))
     if not trained:
         yield from _places(text, language, briefing)
 
@@ -154,7 +157,14 @@ def _ours(text: str, gazetteer: _Gazetteer) -> Iterator[Place]:
                 yield Place(found.kind, found.value, *match.span(), 0.9, why, _GAZETTEER, found.links)
 
 
-def _recognised(doc: "Doc", by: str, a: Assessment) -> Iterator[Place]:
+def _may_be_a_person(name: str, text: str) -> bool:
+    """Whether a name that the model takes for a person's can be one: no sign that no name has ("LAX->JFK"), and no abbreviation."""
+    if _NO_SIGN_OF_A_NAME.search(name):
+        return False
+    return len(name) > ABBREVIATED or not name.isupper() or text.isupper()
+
+
+def _recognised(doc: "Doc", by: str, a: Assessment, airports: frozenset[str]) -> Iterator[Place]:
     telephones: list[telephone.Number] | None = None
     for entity in doc.ents:
         kind = MODEL_TYPES.get(entity.label_)
@@ -164,6 +174,10 @@ def _recognised(doc: "Doc", by: str, a: Assessment) -> Iterator[Place]:
         if kind in _NAMES:
             if not any(map(str.isupper, text)):
                 continue  # the model guesses at lower-case words, mostly wrongly
+            if len(text) == 3 and text.isupper() and text.lower() in airports:
+                kind = "PLACE"  # the model takes them for people and companies
+            elif kind == "PERSON" and not _may_be_a_person(text, doc.text):
+                continue
         elif not any(map(str.isdigit, text)):
             continue  # "a few hours", "the day": nothing that can be looked up
         else:

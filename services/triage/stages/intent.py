@@ -1,12 +1,13 @@
 """What does the author want? A complaint, a question, a request, praise, a threat to leave, or nothing of these."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from services.triage.stage import Assessment, Briefing, Finding, finder, quote, stage
 from services.triage.words.heads import Opinion
 
-_VERSION = "2"
+_VERSION = "3"
 _says = finder("intent", _VERSION)
 
 NEGATIVE: Final = -0.3
@@ -18,17 +19,27 @@ RULED: Final = 6.0
 SPOKEN: Final = 2.0
 """any other want that a phrase speaks of."""
 UNSPOKEN: Final = 0.5
-"""A threat to leave, or a question, is so much less likely where no phrase speaks of it (nor a question mark stands)."""
+"""A threat to leave is so much less likely where no phrase speaks of it, and"""
+UNASKED: Final = 0.35
+"""a question where no phrase asks and no question mark stands."""
 DOUBTFUL: Final = 0.35
 """Less sure than this, the head is not asked, but how the author feels."""
 ANGRY: Final = 0.15
-"""A question that complains outright and is negative asks for nothing: so much less likely."""
+"""A question that complains outright and is negative asks for nothing, and what is negative praises nothing unless a phrase does:
+so much less likely."""
 POORLY_RATED: Final = 4.0
 TO_NOBODY: Final = 3.0
 """Who speaks to nobody in particular wants nothing so many times likelier than the head says: it has mostly read texts that
 speak to a company."""
+MOVED: Final = 0.15
+"""Who speaks to us with feeling wants nothing so much less likely."""
 UNMOVED: Final = 0.5
-"""And complains so much less likely where the text is not negative."""
+"""A text that is not negative complains so much less likely."""
+OUTRIGHT: Final = 0.6
+"""So sure must a threat to leave be that no phrase speaks of, and a complaint in a text that is not negative: both call people to
+work. Else phrases and the feeling decide, and the finding says that it is unsure."""
+_BROKEN_OFF: Final = ("...", "…")
+"""So ends the excerpt of a feed, of which nobody knows how it goes on: phrases alone are heard."""
 
 
 @stage(needs=("language", "sentiment", "wording"), adds=("intent",), version=_VERSION)
@@ -56,28 +67,46 @@ def _weighed(a: Assessment, quoted: Mapping[str, list[str]], opinion: Opinion) -
     chances = {want: chance * (SPOKEN if want in quoted else 1.0) for want, chance in opinion.probabilities.items()}
     if ruled.value in quoted:
         chances[ruled.value] = chances.get(ruled.value, 0.0) * RULED / SPOKEN
-    elif opinion.confidence < DOUBTFUL:
-        return ruled
-    if "churn" not in quoted:
-        chances["churn"] = UNSPOKEN * chances.get("churn", 0.0)
-    if "question" not in quoted and not _question_mark(a.reading.text):
-        chances["question"] = UNSPOKEN * chances.get("question", 0.0)
-    if "complaint" in quoted and a.value("sentiment") == "negative":
-        chances["question"] = ANGRY * chances.get("question", 0.0)
-    if a.rating is not None and a.rating <= 2 and "complaint" in chances:
-        chances["complaint"] *= POORLY_RATED
-    if not (a.addressed or a.owned or a.visibility == "private"):
-        chances["other"] = TO_NOBODY * chances.get("other", 0.0)
-        if a.value("sentiment") != "negative" and "complaint" not in quoted:
-            chances["complaint"] = UNMOVED * chances.get("complaint", 0.0)
+    elif opinion.confidence < DOUBTFUL or (a.kind == "article" and a.reading.text.rstrip().endswith(_BROKEN_OFF)):
+        return replace(ruled, extra={**ruled.extra, "unsure": True})
+    _weigh(chances, a, quoted)
     want = max(chances, key=lambda one: chances[one])
     sure = chances[want] / sum(chances.values())
+    heard = min(sure, opinion.probabilities.get(want, 0.0))
+    if heard < OUTRIGHT and want not in quoted and (want == "churn" or (want == "complaint" and _unmoved(a))):
+        return replace(ruled, extra={**ruled.extra, "unsure": True})
     told = [one.word for one in a.wording.told("intent", want)] if a.wording else []
     why = quote(*quoted.get(want, ()), *told, limit=3) or "how it is worded as a whole"
     if a.rating is not None and want == "complaint":
         why = f"rated {a.rating:g} of 5; {why}"
     unsure: dict[str, Any] = {"unsure": True} if sure < opinion.unsure_below else {}
     return _says(want, sure, why, by=opinion.decided_by, learned=opinion.version, **unsure)
+
+
+def _weigh(chances: dict[str, float], a: Assessment, quoted: Mapping[str, list[str]]) -> None:
+    """Turns the chances by what the head does not know of the mention: its phrases, feeling, rating, and whom it speaks to."""
+    if "churn" not in quoted:
+        chances["churn"] = UNSPOKEN * chances.get("churn", 0.0)
+    if "question" not in quoted and not _question_mark(a.reading.text):
+        chances["question"] = UNASKED * chances.get("question", 0.0)
+    if "praise" not in quoted and a.value("sentiment") == "negative":
+        chances["praise"] = ANGRY * chances.get("praise", 0.0)
+    if "complaint" in quoted and a.value("sentiment") == "negative":
+        chances["question"] = ANGRY * chances.get("question", 0.0)
+    if a.rating is not None and a.rating <= 2 and "complaint" in chances:
+        chances["complaint"] *= POORLY_RATED
+    if a.addressed or a.owned or a.visibility == "private":
+        if a.value("sentiment") != "neutral":
+            chances["other"] = MOVED * chances.get("other", 0.0)
+    else:
+        chances["other"] = TO_NOBODY * chances.get("other", 0.0)
+    if _unmoved(a) and "complaint" not in quoted:
+        chances["complaint"] = UNMOVED * chances.get("complaint", 0.0)
+
+
+def _unmoved(a: Assessment) -> bool:
+    """Whether neither its words nor its rating are negative."""
+    return a.value("sentiment") != "negative" and (a.rating is None or a.rating > 2)
 
 
 def _by_phrases(a: Assessment, quoted: Mapping[str, list[str]]) -> Finding:

@@ -8,7 +8,9 @@ looked at for negation and supposing, and undone by `unless` phrases.
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
+from uuid import UUID
 
 from services.triage.stage import Assessment, Briefing, Finding, IssueTypeBrief, Models, finder, quote, stage
 from shared.models.phrase import (
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     from spacy.matcher import PhraseMatcher
     from spacy.tokens import Doc
 
-_VERSION = "3"
+_VERSION = "4"
 _says = finder("issues", _VERSION)
 
 _SENTENCE_ENDS: Final = frozenset({".", "!", "?", "…", "!!", "!!!", "??", "???", "?!", "..", "...", "\n"})
@@ -35,6 +37,8 @@ MOST: Final = 40
 BEHIND: Final = 3
 """How many words behind an `unless` hit a negation may stand that takes it back."""
 _MADE_FROM: Final = ("issue_types",)
+_NOBODY: Final = UUID(int=0)
+_NEVER: Final = datetime.min.replace(tzinfo=UTC)
 _HEAD: Final = "issues"
 DENIED: Final = 0.1
 """What phrases found and the workspace's head finds less likely than this is taken away: people took it away before."""
@@ -84,6 +88,17 @@ def assess(batch: Sequence[Assessment], briefing: Briefing) -> Sequence[Assessme
     return [a.found(issues=_as_people_say(a, _of(a, briefing), briefing)) for a in batch]
 
 
+def by_phrases(texts: Sequence[str], languages: Sequence[str], briefing: Briefing) -> list[frozenset[str]]:
+    """The keys of the issue types that phrases name in bare texts, as a head learns them (`Head.hits`). `languages` are ISO
+    639-1 codes or `und`."""
+    found: list[frozenset[str]] = []
+    for text, language in zip(texts, languages, strict=True):
+        told = Finding(language, 1.0, "told", "language", _VERSION)
+        a = Assessment(_NOBODY, text, "push", _NEVER).found(language=told)
+        found.append(frozenset(str(one.value) for one in _of(a, briefing)))
+    return found
+
+
 def _of(a: Assessment, briefing: Briefing) -> list[Finding]:
     if not briefing.issue_types:
         return []
@@ -115,12 +130,13 @@ def _of(a: Assessment, briefing: Briefing) -> list[Finding]:
 
 def _as_people_say(a: Assessment, found: list[Finding], briefing: Briefing) -> list[Finding]:
     """What the phrases found, and what the workspace's head, which learned from corrections, says of it."""
-    opinion = a.wording.opinion(_HEAD) if a.wording is not None else None
+    hits = [str(one.value) for one in found]
+    opinion = a.wording.opinion(_HEAD, hits) if a.wording is not None else None
     if opinion is None or a.wording is None:
         return found
     kept = [one for one in found if opinion.probabilities.get(str(one.value), 1.0) >= DENIED]
     known = {issue_type.key for issue_type in briefing.issue_types} - {one.value for one in kept}
-    for key, likely in a.wording.holding(_HEAD):
+    for key, likely in a.wording.holding(_HEAD, hits):
         if key not in known:
             continue
         told = [one for one in a.wording.told(_HEAD, key) if one.start >= 0]

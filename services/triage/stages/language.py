@@ -1,7 +1,7 @@
 """Which language is it written in? The workspace's languages first, but others are recognised too."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from services.triage.stage import Assessment, Briefing, Finding, Models, finder, quote, stage
@@ -9,7 +9,10 @@ from services.triage.stage import Assessment, Briefing, Finding, Models, finder,
 _VERSION = "2"
 _says = finder("language", _VERSION)
 
-_NOT_LANGUAGE = re.compile(r"https?://\S+|www\.\S+|\S+@\S+\.\w+|[@#]\w+|\b(?:RT|via)\b|[\d_]+")
+_NOT_LANGUAGE = re.compile(r"https?://\S+|www\.\S+|(?<!\S)\S+@\S+\.\w+|[@#]\w+|\b(?:RT|via)\b|[\d_]+")
+_HINTS: Final = ("@", "#", "RT", "via", "://", "www.")
+"""Without one of these, or a digit, there is nothing in a text that is no language."""
+_DIGIT = re.compile(r"[\d_]")
 _LETTER = re.compile(r"[^\W\d_]")
 _PUNCTUATION = ".,!?;:'\"()…-¿¡«»“”„"
 _MARKS = re.compile("[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u20d0-\u20ff]+")
@@ -35,79 +38,113 @@ ENOUGH: Final = 60
 _OUTSIDE: Final = ", none of the workspace's languages"
 
 
-class _Little(NamedTuple):
-    """Little words: of which of the workspace's languages each is, if of one only; of which other language that we know, if of
-    that one only; and those that hardly any other language has."""
+class _Home(NamedTuple):
+    """Whose little word a word is: of one of the workspace's languages only, of one other that we know only, and of one that hardly
+    any other language shares it with. Empty where of none, or of several."""
 
-    ours: Mapping[str, str]
-    others: Mapping[str, str]
-    sure: Mapping[str, str]
+    ours: str
+    other: str
+    sure: str
 
 
 class _Odds(NamedTuple):
-    """How likely a text is in each of the languages that the identifier knows."""
+    """How likely a text is in the languages that can be expected, and in the likeliest of all."""
 
     places: Mapping[str, int]
-    codes: Sequence[str]
     row: list[float]
+    best: str
+    likely: float
 
     def of(self, code: str) -> float:
-        """Of one language; 0 where it is not known."""
+        """Of one that can be expected; 0 where it is not known."""
         at = self.places.get(code)
         return 0.0 if at is None else self.row[at]
 
 
 class _Asked(NamedTuple):
-    """A text as it is asked about: its place in the batch, without what is no language, its words, how many letters it has, and
-    what the venue says."""
+    """A text as it is asked about: its place in the batch, without what is no language, its words, the little ones among them by
+    whose they are, how many letters it has, and what the venue says."""
 
     at: int
     text: str
     words: list[str]
+    little: "_Found"
     letters: int
     hint: str
+
+
+class _Found(NamedTuple):
+    """The little words of a text by language, as in _Home."""
+
+    ours: dict[str, list[str]]
+    others: dict[str, list[str]]
+    sure: dict[str, list[str]]
 
 
 @stage(adds=("language",), version=_VERSION)
 def assess(batch: Sequence[Assessment], briefing: Briefing) -> Sequence[Assessment]:
     """The ISO 639-1 code of each text; `und` where there is nothing to go by and no language is expected."""
-    little = briefing.once("language.words", _little, of=("languages",))
+    homes = briefing.once("language.words", _homes, of=("languages",))
     found: dict[int, Finding] = {}
     asked: list[_Asked] = []
     for at, a in enumerate(batch):
-        one = _read(a, at)
+        one = _read(a, at, homes)
         if one.letters < 2:
             found[at] = _without_words(one.hint, briefing.languages)
-        elif plain := _sure(one.words, little):
-            because = f"words like {quote(*(word for word in one.words if little.sure.get(word) == plain))}"
+        elif plain := _sure(one.little):
+            because = f"words like {quote(*one.little.sure[plain])}"
             found[at] = _says(plain, 0.97, because + ("" if plain in briefing.languages else _OUTSIDE))
         else:
             asked.append(one)
     if asked:
-        codes, odds = briefing.models.language_odds([one.text for one in asked])
-        places = {code: at for at, code in enumerate(codes)}
-        for one, row in zip(asked, odds, strict=True):
-            found[one.at] = _of(one, _Odds(places, codes, row), briefing, little)
+        for one, odds in zip(asked, _odds(asked, briefing), strict=True):
+            found[one.at] = _of(one, odds, briefing)
     return [a.found(language=found[at]) for at, a in enumerate(batch)]
 
 
-def _read(a: Assessment, at: int) -> _Asked:
+def _odds(asked: Sequence[_Asked], briefing: Briefing) -> Iterator[_Odds]:
+    codes, odds = briefing.models.language_odds([one.text for one in asked])
+    expected = {*briefing.languages, *KNOWN, *(near for mine in briefing.languages for near in NEAR.get(mine, ()))}
+    columns = [at for at, code in enumerate(codes) if code in expected]
+    places = {codes[column]: at for at, column in reversed(list(enumerate(columns)))}
+    best = odds.argmax(axis=1).tolist()
+    for row, at, likely in zip(odds[:, columns].tolist(), best, odds.max(axis=1).tolist(), strict=True):
+        yield _Odds(places, row, codes[at], likely)
+
+
+def _read(a: Assessment, at: int, homes: Mapping[str, _Home]) -> _Asked:
     text = f"{a.title} {a.reading.text[:LOOKED_AT]}" if a.title else a.reading.text[:LOOKED_AT]
-    text = _NOT_LANGUAGE.sub(" ", text)
+    if any(hint in text for hint in _HINTS) or _DIGIT.search(text):
+        text = _NOT_LANGUAGE.sub(" ", text)
     if not text.isascii():
         text = _MARKS.sub("", text)
     hint = (a.lang_hint or "").lower().replace("_", "-").partition("-")[0]
-    return _Asked(at, text, _words(text), _letters(text), hint)
+    words = _words(text)
+    return _Asked(at, text, words, _found(words, homes), _letters(text), hint)
 
 
-def _of(asked: _Asked, odds: _Odds, briefing: Briefing, little: _Little) -> Finding:
+def _found(words: Sequence[str], homes: Mapping[str, _Home]) -> _Found:
+    found = _Found({}, {}, {})
+    for word in words:
+        if word in homes:
+            ours, other, sure = homes[word]
+            if ours:
+                found.ours.setdefault(ours, []).append(word)
+            if other:
+                found.others.setdefault(other, []).append(word)
+            if sure:
+                found.sure.setdefault(sure, []).append(word)
+    return found
+
+
+def _of(asked: _Asked, odds: _Odds, briefing: Briefing) -> Finding:
     ours, words, letters, hint = briefing.languages, asked.words, asked.letters, asked.hint
-    by_words = _of_one(words, little.ours)
+    by_words = asked.little.ours
     if not by_words and len(words) <= FEW_WORDS:
         by_words = _words_of_feeling(words, briefing.models, ours)
     own = {mine: odds.of(mine) + sum(map(odds.of, NEAR.get(mine, ()))) for mine in ours}
     total = sum(own.values())
-    if foreign := _foreign(asked, odds, by_words, _of_one(words, little.others), own):
+    if foreign := _foreign(asked, odds, by_words, own):
         return foreign
     votes = {mine: (own[mine] / total if total else 0.0) for mine in own}
     for mine, found in by_words.items():  # of three words one little one says a lot, of thirty not much
@@ -123,13 +160,10 @@ def _of(asked: _Asked, odds: _Odds, briefing: Briefing, little: _Little) -> Find
 
 
 def _foreign(
-    asked: _Asked, odds: _Odds, by_words: Mapping[str, Sequence[str]], others: Mapping[str, Sequence[str]],
-    own: Mapping[str, float],
-) -> Finding | None:  # fmt: skip
+    asked: _Asked, odds: _Odds, by_words: Mapping[str, Sequence[str]], own: Mapping[str, float]
+) -> Finding | None:
     """The finding where the text is in none of the workspace's languages."""
-    total = sum(own.values())
-    likely = max(odds.row)
-    best = odds.codes[odds.row.index(likely)]
+    total, others, best, likely = sum(own.values()), asked.little.others, odds.best, odds.likely
     told = max(others, key=lambda code: (len(others[code]), odds.of(code)), default=None)
     if told is not None and not by_words and odds.of(told) > FOREIGN_TIMES_WITH_WORDS * total:
         confidence = odds.of(told) / (odds.of(told) + total)
@@ -162,15 +196,20 @@ def _words(text: str) -> list[str]:
     return list(dict.fromkeys(word.strip(_PUNCTUATION) for word in text.lower().replace("’", "'").split()[:ENOUGH]))
 
 
-def _little(briefing: Briefing) -> _Little:
+def _homes(briefing: Briefing) -> Mapping[str, _Home]:
+    """Every little word that tells a language."""
     models, ours = briefing.models, briefing.languages
     lists = {code: models.words(f"function_words.{code}") for code in dict.fromkeys((*ours, *KNOWN))}
-    sure = {code: models.words(f"function_words_sure.{code}") for code in lists}
-    return _Little(
-        _of_one_list({code: lists[code] for code in ours}),
-        {word: code for word, code in _of_one_list(lists).items() if code not in ours},
-        {word: code for word, code in _of_one_list(lists).items() if word in sure[code]},
-    )
+    certain = {code: models.words(f"function_words_sure.{code}") for code in lists}
+    among_ours = _of_one_list({code: lists[code] for code in ours})
+    among_all = _of_one_list(lists)
+    homes = {}
+    for word in {*among_ours, *among_all}:
+        one = among_all.get(word, "")
+        homes[word] = _Home(
+            among_ours.get(word, ""), "" if one in ours else one, one if one and word in certain[one] else ""
+        )
+    return homes
 
 
 def _of_one_list(lists: Mapping[str, frozenset[str]]) -> dict[str, str]:
@@ -182,25 +221,14 @@ def _of_one_list(lists: Mapping[str, frozenset[str]]) -> dict[str, str]:
     return {word: code for word, code in homes.items() if code is not None}
 
 
-def _of_one(words: Sequence[str], homes: Mapping[str, str]) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
-    for word in words:
-        if (code := homes.get(word)) is not None:
-            found.setdefault(code, []).append(word)
-    return found
-
-
-def _sure(words: Sequence[str], little: _Little) -> str | None:
+def _sure(little: _Found) -> str | None:
     """The one language of which there are SURE_WORDS words that hardly any other language has, and none of another; asking the
-    identifier costs ten times as much and would say the same."""
-    found = _of_one(words, little.sure)
-    if len(found) != 1:
+    identifier costs several times as much and would say the same."""
+    if len(little.sure) != 1:
         return None
-    (code, sure), *_ = found.items()
-    if len(sure) < SURE_WORDS:
-        return None
-    others = {little.ours.get(word, code) for word in words} | {little.others.get(word, code) for word in words}
-    return code if others == {code} else None
+    (code, sure), *_ = little.sure.items()
+    told = {*little.ours, *little.others}
+    return code if len(sure) >= SURE_WORDS and told <= {code} else None
 
 
 def _words_of_feeling(words: Sequence[str], models: Models, ours: Sequence[str]) -> dict[str, list[str]]:

@@ -12,7 +12,7 @@ from typing import Final
 from services.triage.forms import addresses, names, postcodes, telephone
 from services.triage.stage import Assessment, Briefing, Finding, finder, fold, stage
 
-_VERSION = "2"
+_VERSION = "3"
 _says = finder("pii", _VERSION)
 
 WINDOW: Final = 40

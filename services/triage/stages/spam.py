@@ -56,6 +56,7 @@ _MONEY_SIGN = re.compile(
 _CONTACT = re.compile(
     r"\b(?:whats\s?app|telegram|dm me|wa\.me|t\.me)\b[^\n]{0,40}?(?:\+?\d[\d\s()-]{7,}|@\w{3,})", re.IGNORECASE
 )
+_CONTACT_VENUES: Final = ("whats", "telegram", "dm me", "wa.me", "t.me")
 _SUSPICION: Final = frozenset(
     {"scam", "phishing", "fraud", "fake", "legit", "oplichting", "nep", "fraude", "betrouwbaar"}
 )
@@ -100,10 +101,10 @@ def _of(a: Assessment, briefing: Briefing) -> Finding:
 
 def _signs(a: Assessment, briefing: Briefing, text: str, phrases: Sequence[str]) -> list[str]:
     words = [word for word, _, _ in a.reading.words]
-    links = len(_LINK.findall(text))
+    lowered = text.lower()
+    links = len(_LINK.findall(text)) if "://" in lowered or "www." in lowered or not text.isascii() else 0
     handles = sum(word[0] == "@" for word in words)
     bare = sum(word[0].isalpha() for word in words)
-    lowered = text.lower()
     heard = (
         a.wording if a.kind not in ("article", "video") else None
     )  # the head knows messages; articles advertise jobs
@@ -124,8 +125,8 @@ def _signs(a: Assessment, briefing: Briefing, text: str, phrases: Sequence[str])
         "hashtags": sum(word[0] == "#" for word in words) >= 6,
         "many_handles": handles >= 6,
         "short_link": any(short in lowered for short in SHORTENERS),
-        "money_signs": bool(_MONEY_SIGN.search(text)),
-        "contact": bool(_CONTACT.search(text[:2_000])),
+        "money_signs": ("$" in text or not text.isascii()) and bool(_MONEY_SIGN.search(text)),
+        "contact": _may_give_a_contact(lowered) and bool(_CONTACT.search(text[:2_000])),
         "unknown_young": young,
         "reads_like_spam": READS_LIKE <= likely < READS_VERY_LIKE,
         "reads_very_like_spam": likely >= READS_VERY_LIKE,
@@ -135,6 +136,11 @@ def _signs(a: Assessment, briefing: Briefing, text: str, phrases: Sequence[str])
         "private_or_owned": a.owned or a.visibility == "private",
     }
     return [sign for sign, holds in held.items() if holds]
+
+
+def _may_give_a_contact(lowered: str) -> bool:
+    """Whether the dear pattern can match; in a text of other letters than ASCII's, where folding is not that simple, it may."""
+    return not lowered.isascii() or any(venue in lowered for venue in _CONTACT_VENUES)
 
 
 def _complains(a: Assessment, briefing: Briefing) -> bool:

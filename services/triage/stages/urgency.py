@@ -6,7 +6,7 @@ from typing import Any, Final
 from services.triage.stage import Assessment, Briefing, Finding, finder, quote, stage
 from services.triage.words.heads import Opinion
 
-_VERSION = "2"
+_VERSION = "3"
 _says = finder("urgency", _VERSION)
 
 REASONS: Final = ("safety", "vulnerable", "legal", "outage", "churn")
@@ -47,15 +47,15 @@ def _of(a: Assessment, briefing: Briefing) -> Finding:
 
 
 def _worded(a: Assessment, opinion: Opinion) -> Finding:
-    """Where no phrase speaks, what the head says."""
-    reason = opinion.label if opinion.label in REASONS else "none"
+    """Where no phrase speaks, what the head says; a reason that it is unsure of is none, and the finding says so."""
+    reason = opinion.label if opinion.label in REASONS and not opinion.unsure else "none"
     heard = a.wording if reason != "none" else None
     told = quote(*(one.word for one in heard.told("urgency", opinion.label))) if heard else ""
     why = "nothing in it that cannot wait" if reason == "none" else told or "how it is worded as a whole"
     unsure: dict[str, Any] = {"unsure": True} if opinion.unsure else {}
     return _says(
         reason,
-        opinion.confidence,
+        opinion.confidence if reason == opinion.label else opinion.probabilities.get(reason, 0.0),
         why,
         by=opinion.decided_by,
         learned=opinion.version,

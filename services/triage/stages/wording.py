@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 from services.triage.stage import Assessment, Briefing, stage
-from services.triage.words.heads import Head, HeadError, Wording
+from services.triage.words.heads import Head, HeadError
+from services.triage.words.wording import Wording
 
 _VERSION = "1"
 

@@ -11,10 +11,11 @@ from scipy import optimize, sparse
 from sklearn.model_selection import StratifiedKFold
 from sklearn.svm import LinearSVC
 
-from services.triage.words.features import Block, Features
-from services.triage.words.heads import Head, Kind
+from services.triage.words.features import SIGNS, Block, Features
+from services.triage.words.heads import Head, Kind, hits_of
 
 Floats = NDArray[numpy.float64]
+Rarity = NDArray[numpy.uint8]
 Labels = Sequence[str] | Sequence[Collection[str]]
 
 
@@ -33,12 +34,24 @@ class Recipe:
     signs: float = 0.3
     even: bool = True
     folds: int = 4
+    evenly: float = 1.0
+    """With `even`, how far: 1 wholly, less where rare labels would be named too readily."""
     known: float = 0.3
     """What is added to each count before its logarithm is taken, see `_leanings`."""
     lean: float = 0.0
     """How far n-grams are stretched by the side they lean to: 1 wholly, 0 not at all. It pays with tens of thousands of rows."""
     right: float = 0.6
     """`unsure_below` is put where answers are right less often than this."""
+    rare: bool = False
+    """Whether n-grams that few texts have count more. It pays where labels are told apart by their subject."""
+    words: float = 1.0
+    """How much words weigh against letters."""
+    hits: float = 0.3
+    """How much what was found in a text otherwise weighs against n-grams."""
+
+
+OF_SUBJECTS: Final = Recipe(bits=(16, 17), cost=0.1, rare=True, words=0.7, evenly=0.85)
+"""For heads that tell what a text is about, from a workspace's own labels."""
 
 
 def train_head(
@@ -50,6 +63,7 @@ def train_head(
     order: Sequence[str] | None = None,
     recipe: Recipe = Recipe(),
     weights: Sequence[float] | None = None,
+    hits: Sequence[Collection[str]] | None = None,
     seed: int = 0,
     about: Mapping[str, Any] = MappingProxyType({}),
 ) -> Head:
@@ -57,33 +71,64 @@ def train_head(
 
     `rows` are the n texts' features (Vectoriser.rows_of); `labels` n labels, or for `any_of` n collections of labels, which
     may be empty. `order` names the labels in the order wanted (by default sorted; for `yes_no` no comes first). `weights`
-    (n,) lets some rows count more. Calibration is fitted on what each fold's head says of the rows it did not see; the head
+    (n,) lets some rows count more. `hits` (n,) are names of what was found in each text otherwise; the head asks for the same
+    wherever it is asked. Calibration is fitted on what each fold's head says of the rows it did not see; the head
     itself is fitted on all rows. Raises TooFewLabels where a label has fewer than two rows, or there is only one label.
     """
     known = tuple(order) if order else tuple(sorted({one for label in labels for one in _each(label)}))
     target = _target(labels, known, kind)
     _hold(target, known, kind)
-    matrix = matrix_of(rows, recipe)
+    rare = (_rarity(rows.words, recipe.bits[0]), _rarity(rows.letters, recipe.bits[1])) if recipe.rare else (None, None)
+    found = tuple(sorted({one for held in hits or () for one in held}))
+    matrix = matrix_of(rows, recipe, rare, hits_of(hits or (), found) if found else None)
     each = numpy.ones(len(labels)) if weights is None else numpy.asarray(weights, dtype=numpy.float64)
     coefficients, bias = _fit(matrix, target, each, recipe, seed, kind)
     held = _out_of_fold(matrix, target, each, recipe, seed, kind)
-    head = _packed(name, known, kind, coefficients, bias, recipe)
+    head = replace(
+        _packed(name, known, kind, coefficients, bias, recipe),
+        rare_words=rare[0],
+        rare_letters=rare[1],
+        hits=found,
+        hit_weights=(coefficients[:, -len(found) :] * recipe.hits).astype(numpy.float32) if found else None,
+    )
     return replace(_calibrated(head, held, target, recipe), about=MappingProxyType({**about, "rows": len(labels)}))
 
 
-def matrix_of(rows: Features, recipe: Recipe) -> sparse.csr_matrix:
-    """(n, 2 ** bits + 2 ** bits + signs) what the fit sees."""
-    parts = [_csr(block, bits) for block, bits in zip((rows.words, rows.letters), recipe.bits, strict=True)]
-    return sparse.hstack([*parts, sparse.csr_matrix(rows.signs.astype(numpy.float64) * recipe.signs)], format="csr")
+def matrix_of(
+    rows: Features,
+    recipe: Recipe,
+    rare: tuple[Rarity | None, Rarity | None] = (None, None),
+    hits: NDArray[numpy.float32] | None = None,
+) -> sparse.csr_matrix:
+    """(n, 2 ** bits + 2 ** bits + signs + hits) what the fit sees."""
+    parts = [
+        csr_of(block, bits, rarity) * weight
+        for block, bits, rarity, weight in zip(
+            (rows.words, rows.letters), recipe.bits, rare, (recipe.words, 1.0), strict=True
+        )
+    ]
+    parts.append(sparse.csr_matrix(rows.signs.astype(numpy.float64) * recipe.signs))
+    if hits is not None:
+        parts.append(sparse.csr_matrix(hits.astype(numpy.float64) * recipe.hits))
+    return sparse.hstack(parts, format="csr")
 
 
-def _csr(block: Block, bits: int) -> sparse.csr_matrix:
-    columns = (block.hashes & numpy.uint32((1 << bits) - 1)).astype(numpy.int32)
-    made = sparse.csr_matrix(
-        (block.values.astype(numpy.float64), columns, block.starts), shape=(len(block.starts) - 1, 1 << bits)
-    )
+def csr_of(block: Block, bits: int, rare: Rarity | None = None) -> sparse.csr_matrix:
+    """(n, 2 ** bits) the n-grams of a block, as a head with this rarity sees them."""
+    columns = (block.hashes & numpy.uint32((1 << bits) - 1)).astype(numpy.int64)
+    values = block.weighed(rare).astype(numpy.float64)
+    made = sparse.csr_matrix((values, columns, block.starts), shape=(len(block.starts) - 1, 1 << bits))
     made.sum_duplicates()
     return made
+
+
+def _rarity(block: Block, bits: int) -> Rarity:
+    """(2 ** bits,) how rare the n-grams of each bucket are among the rows: the logarithm of one in how many texts, in steps of
+    a twentieth. Their common scale is of no account, as texts are brought to length 1."""
+    texts = len(block.starts) - 1
+    having = numpy.bincount(csr_of(block, bits).indices, minlength=1 << bits)
+    steps = 20 * (numpy.log((1 + texts) / (1 + having)) + 1)
+    return numpy.clip(numpy.round(steps), 1, 255).astype(numpy.uint8)
 
 
 def _each(label: str | Collection[str]) -> Collection[str]:
@@ -171,6 +216,7 @@ def _shares(target: NDArray[numpy.int64], each: Floats, recipe: Recipe, kind: Ki
         counts = numpy.bincount(target, weights=each)
         present = counts > 0
         factor = numpy.where(present, counts.sum() / (present.sum() * numpy.maximum(counts, 1e-9)), 0.0)
+        factor = factor**recipe.evenly
         return (each * factor[target])[:, None]
     yes = (target * each[:, None]).sum(axis=0)
     rest = each.sum() - yes
@@ -203,7 +249,7 @@ def _folds(strata: NDArray[numpy.int64], folds: int, seed: int) -> list[tuple[ND
 def _packed(name: str, labels: tuple[str, ...], kind: Kind, weights: Floats, bias: Floats, recipe: Recipe) -> Head:
     """Rounded to whole numbers; each label's largest weight is 127, but for a few that are cut."""
     words, letters = 1 << recipe.bits[0], 1 << recipe.bits[1]
-    parts = (weights[:, :words], weights[:, words : words + letters])
+    parts = (weights[:, :words] * recipe.words, weights[:, words : words + letters])
     scales = numpy.stack([scale_of(part) for part in parts])
     rounded = [
         numpy.clip(numpy.round(part / scale[:, None]), -127, 127).astype(numpy.int8)
@@ -216,7 +262,7 @@ def _packed(name: str, labels: tuple[str, ...], kind: Kind, weights: Floats, bia
         kind=kind,
         words=rounded[0],
         letters=rounded[1],
-        signs=(weights[:, words + letters :] * recipe.signs).astype(numpy.float32),
+        signs=(weights[:, words + letters :][:, : len(SIGNS)] * recipe.signs).astype(numpy.float32),
         scales=scales.astype(numpy.float32),
         bias=bias.astype(numpy.float32),
         slope=ones,

@@ -1,6 +1,7 @@
 """Trains the heads that the project ships, from the data folder and the written sets; the same data give the same bytes."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +18,10 @@ URGENCIES: Final = ("none", "safety", "vulnerable", "legal", "outage", "churn")
 WRITTEN_COUNTS: Final = 3.0
 """A text written for the project counts for so many tweets: it is what mentions of a brand sound like."""
 UNWORDED_COUNTS: Final = 1.0
+CALM: Final = 300
+"""So many tweets that want nothing teach the intent head what `other` is, and"""
+CALM_COUNTS: Final = 0.3
+"""each counts so much beside a written mention."""
 
 _SENTIMENT: Final = Recipe(cost=0.2, lean=1.0)
 
@@ -50,9 +55,15 @@ def spam(data: Path, library: Library, most: int | None = None) -> Head:
 
 
 def intent(data: Path, library: Library, most: int | None = None) -> Head:
-    """From the written mentions alone."""
+    """From the written mentions, and tweets of SemEval that feel nothing and ask nothing, as `other`: without them whatever is not
+    worded like the few written ones of that kind is taken for a complaint."""
     own = split_of(sets.written("intent"), TRAIN)[:most]
-    return _simple("intent", "one_of", INTENTS, own, library, {"data": {"written": len(own)}})
+    calm = [row for row in split_of(sets.semeval(data), TRAIN) if row.labels["sentiment"] == "neutral"]
+    calm = [replace(row, labels={"intent": "other"}) for row in calm if "?" not in row.text]
+    calm = calm[:: max(1, len(calm) // CALM)][: min(CALM, most or CALM)]
+    weights = [1.0] * len(own) + [CALM_COUNTS] * len(calm)
+    about = {"data": {"written": len(own), "SemEval 2013-2016 task 4A, neutral, without a question mark": len(calm)}}
+    return _simple("intent", "one_of", INTENTS, [*own, *calm], library, about, weights)
 
 
 def urgency(data: Path, library: Library, most: int | None = None) -> Head:
@@ -93,7 +104,13 @@ def _features(library: Library, rows: Sequence[Labelled]) -> Features:
 
 
 def _simple(
-    name: str, kind: str, order: Sequence[str], rows: Sequence[Labelled], library: Library, about: Mapping[str, object]
+    name: str,
+    kind: str,
+    order: Sequence[str],
+    rows: Sequence[Labelled],
+    library: Library,
+    about: Mapping[str, object],
+    weights: Sequence[float] | None = None,
 ) -> Head:
     present = {row.labels[name] for row in rows}
     recipe = Recipe(bits=(16, 16), cost=1.0)
@@ -104,5 +121,6 @@ def _simple(
         kind="yes_no" if kind == "yes_no" else "one_of",
         order=[label for label in order if label in present],
         recipe=recipe,
+        weights=weights,
         about=about,
     )

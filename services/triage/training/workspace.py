@@ -21,9 +21,10 @@ from services.triage.briefing import Briefings
 from services.triage.library import Library
 from services.triage.reading import Reading
 from services.triage.stage import Assessment, Briefing
-from services.triage.stages import relevance
+from services.triage.stages import issues, relevance
 from services.triage.training.adapt import adapt_head
-from services.triage.training.train_heads import Recipe, TooFewLabels, train_head
+from services.triage.training.train_heads import OF_SUBJECTS, Recipe, TooFewLabels, train_head
+from services.triage.words.features import Features
 from services.triage.words.heads import Head, Kind
 from shared.models.head import Question
 from shared.store import heads as store
@@ -150,7 +151,8 @@ def learn(question: Question, lessons: Sequence[Lesson], briefing: Briefing) -> 
     weights = [1.0 if one.corrected else LET_STAND for one in lessons]
     about = {"question": str(question), "corrected": sum(one.corrected for one in lessons)}
     if question == Question.ISSUES:
-        return _issues(lessons, rows, weights, about)
+        named = issues.by_phrases(store.texts_of(lessons), read_as, briefing)
+        return _issues(lessons, rows, named, weights, about)
     labels = [label_of(question, one.said) for one in lessons]
     shipped = models.heads().get(question)
     if shipped is not None:
@@ -163,7 +165,14 @@ def learn(question: Question, lessons: Sequence[Lesson], briefing: Briefing) -> 
     )
 
 
-def _issues(lessons: Sequence[Lesson], rows: Any, weights: Sequence[float], about: Mapping[str, Any]) -> Head:
+def _issues(
+    lessons: Sequence[Lesson],
+    rows: Features,
+    named: Sequence[frozenset[str]],
+    weights: Sequence[float],
+    about: Mapping[str, Any],
+) -> Head:
+    """From what people said, the wording, and the issue types that phrases named."""
     said = [set(one.said or ()) for one in lessons]
     counts: dict[str, int] = {}
     for keys in said:
@@ -174,7 +183,7 @@ def _issues(lessons: Sequence[Lesson], rows: Any, weights: Sequence[float], abou
         raise TooFewLabels("No issue type was named twice yet by what people said.")
     return train_head(
         rows, [sorted(keys & set(known)) for keys in said], name=Question.ISSUES, kind="any_of", order=known,
-        recipe=_RECIPE, weights=weights, about=about,
+        recipe=OF_SUBJECTS, hits=named, weights=weights, about=about,
     )  # fmt: skip
 
 

@@ -15,6 +15,7 @@ is read word by word.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy
@@ -59,13 +60,12 @@ _SEEN: Final = (
 SIGNS: Final = (*_SEEN, *(f"far_{name}" for name in _SEEN), "far")
 """The columns of `Features.signs`, each between about -1 and 1. Those called far say the same of texts in other languages than
 English and are 0 in English: where a head knows few words or none, it must lean on the signs more."""
-VECTORISER: Final = "1"
-"""Raised whenever a text gets other features: heads trained with another one are refused."""
+# Whoever gives texts other features raises VECTORISER in shared/models/head_format.py, so that no head reads what it never saw.
 
 _BATCH: Final = 512
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Block:
     """The n-grams of one kind in n texts. Row r has the entries `starts[r]` to `starts[r + 1]`."""
 
@@ -86,6 +86,32 @@ class Block:
     def rows(self) -> Ints:
         """(entries,) the row of each entry."""
         return numpy.repeat(numpy.arange(len(self.starts) - 1), numpy.diff(self.starts))
+
+    @cached_property
+    def held_token(self) -> Ints:
+        """`token_of` of those occurrences that begin in a token."""
+        return self.token_of[self.token_of >= 0]
+
+    @cached_property
+    def held_entry(self) -> Ints:
+        """`entry_of` of the same."""
+        return self.entry_of[self.token_of >= 0]
+
+    def weighed(self, rare: NDArray[numpy.uint8] | None) -> Floats:
+        """(entries,) the values multiplied by how rare the n-grams are, `rare` by the lower bits of their hashes, and each row's
+        brought to length 1 again; the values as they are where `rare` is None."""
+        if rare is None:
+            return self.values
+        rows = self.rows
+        values = self.values * rare.take(self.hashes & numpy.uint32(len(rare) - 1))
+        lengths = numpy.sqrt(numpy.bincount(rows, values * values, minlength=len(self.starts) - 1))
+        brought: Floats = (values / lengths[rows]).astype(numpy.float32)
+        return brought
+
+    @cached_property
+    def once(self) -> Floats:
+        """(entries,) the share of its value that one occurrence has."""
+        return (self.values / self.counts).astype(numpy.float32)
 
 
 @dataclass(frozen=True)
@@ -116,6 +142,12 @@ class Features:
     def token_starts(self) -> Ints:
         """(n + 1,) row r has the tokens `token_starts[r]` to `token_starts[r + 1]`."""
         return numpy.searchsorted(self.token_row, numpy.arange(len(self) + 1))
+
+    @cached_property
+    def bounds(self) -> list[tuple[int, int]]:
+        """(n,) the first token of each row and the one behind its last."""
+        starts = self.token_starts.tolist()
+        return list(pairwise(starts))
 
 
 class Vectoriser:

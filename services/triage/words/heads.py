@@ -6,14 +6,15 @@ that turns its margins into probabilities. The container (`Head.to_bytes`) is pl
 =========  ====================================================================================================
 4 bytes    ``WCH1``
 4 bytes    the length of what follows, little-endian
-JSON       name, version, labels, kind, vectoriser, unsure_below, about, and for each array its name, type and shape
+JSON       name, version, labels, kind, vectoriser, unsure_below, about, hits where it has any, and for each array its
+           name, type and shape
 the rest   all arrays one after another, compressed by zlib
 =========  ====================================================================================================
 """
 
 import json
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import blake2b
@@ -23,8 +24,8 @@ from typing import Any, Final, Literal, get_args
 import numpy
 from numpy.typing import NDArray
 
-from services.triage.words.features import SIGNS, VECTORISER, Block, Features
-from services.triage.words.feeling import Feeling
+from services.triage.words.features import SIGNS, Block, Features
+from shared.models.head_format import VECTORISER
 
 Kind = Literal["one_of", "yes_no", "any_of"]
 """`one_of`: exactly one label holds. `yes_no`: two labels, no and yes in this order, one column of weights. `any_of`: each
@@ -32,6 +33,8 @@ label holds or not, whatever the others do."""
 
 _MAGIC: Final = b"WCH1"
 _ARRAYS: Final = ("words", "letters", "signs", "scales", "bias", "slope", "offset")
+_NOT_ALWAYS: Final = ("rare_words", "rare_letters", "hit_weights")
+_TYPES: Final = {"words": numpy.int8, "letters": numpy.int8, "rare_words": numpy.uint8, "rare_letters": numpy.uint8}
 _MOST: Final = 64 << 20
 """No head unpacks to more bytes than this."""
 
@@ -75,6 +78,11 @@ class Head:
 
     `words` (K, 2 ** bits) and `letters` (K, 2 ** other bits) are int8, to be multiplied by `scales` (2, K); `signs` (K,
     len(SIGNS)), `bias` (K,), and the calibration `slope` and `offset` (K,) are float32.
+
+    Not every head has: `rare_words` (2 ** bits,) and `rare_letters` (2 ** other bits,), uint8: how rare each n-gram was among what
+    was learned from; its value is multiplied by that, and each text's n-grams are brought to length 1 again. `hits`: names of
+    what may be found in a text otherwise (the issue types that phrases name), and `hit_weights` (K, len(hits)), float32, what each
+    adds.
     """
 
     name: str
@@ -91,28 +99,42 @@ class Head:
     about: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     """What it was trained on and how, for the model card; small and plain."""
     vectoriser: str = VECTORISER
+    rare_words: NDArray[numpy.uint8] | None = None
+    rare_letters: NDArray[numpy.uint8] | None = None
+    hits: tuple[str, ...] = ()
+    hit_weights: NDArray[numpy.float32] | None = None
 
     @cached_property
     def version(self) -> str:
         """Ten letters that differ for different weights."""
         digest = blake2b(digest_size=5)
         digest.update(repr((self.name, self.labels, self.kind, self.unsure_below, self.vectoriser)).encode())
-        for name in _ARRAYS:
+        if self.hits:
+            digest.update(repr(self.hits).encode())
+        for name in self._held:
             digest.update(numpy.ascontiguousarray(getattr(self, name)).tobytes())
         return digest.hexdigest()
 
-    def margins(self, features: Features) -> NDArray[numpy.float32]:
-        """(n, K) how far each text lies on the side of each column."""
+    @property
+    def _held(self) -> list[str]:
+        """The names of the arrays that it has."""
+        return [*_ARRAYS, *(name for name in _NOT_ALWAYS if getattr(self, name) is not None)]
+
+    def margins(self, features: Features, hits: Sequence[Collection[str]] | None = None) -> NDArray[numpy.float32]:
+        """(n, K) how far each text lies on the side of each column. `hits` (n,) are what was found in each otherwise."""
         count, columns = len(features), len(self.bias)
         found = features.signs @ self.signs.T + self.bias
-        for block, weights, scales in self._blocks(features):
+        if hits is not None and self.hit_weights is not None:
+            found = found + hits_of(hits, self.hits) @ self.hit_weights.T
+        for block, weights, scales, rare in self._blocks(features):
             if not len(block.hashes):
                 continue
             bucket = block.hashes & numpy.uint32(weights.shape[1] - 1)
+            values = block.weighed(rare)
             filled = block.starts[:-1] < block.starts[1:]
             at = block.starts[:-1][filled]
             for column in range(columns):
-                products = weights[column].take(bucket) * block.values
+                products = weights[column].take(bucket) * values
                 sums = numpy.zeros(count, dtype=numpy.float32)
                 sums[filled] = numpy.add.reduceat(products, at)
                 found[:, column] += sums * scales[column]
@@ -128,16 +150,21 @@ class Head:
         chances: NDArray[numpy.float32] = 1 / (1 + numpy.exp(-numpy.clip(scaled, -30, 30)))
         return numpy.column_stack([1 - chances, chances]) if self.kind == "yes_no" else chances
 
-    def opinions(self, features: Features) -> "Opinions":
-        """What it says of each text."""
-        return Opinions(self, features, self.probabilities(self.margins(features)))
+    def opinions(self, features: Features, hits: Sequence[Collection[str]] | None = None) -> "Opinions":
+        """What it says of each text, `hits` as for `margins`."""
+        return Opinions(self, features, self.margins(features, hits))
 
-    def _blocks(self, features: Features) -> list[tuple[Block, NDArray[numpy.int8], NDArray[numpy.float32]]]:
-        return [(features.words, self.words, self.scales[0]), (features.letters, self.letters, self.scales[1])]
+    def _blocks(
+        self, features: Features
+    ) -> list[tuple[Block, NDArray[numpy.int8], NDArray[numpy.float32], NDArray[numpy.uint8] | None]]:
+        return [
+            (features.words, self.words, self.scales[0], self.rare_words),
+            (features.letters, self.letters, self.scales[1], self.rare_letters),
+        ]
 
     def to_bytes(self) -> bytes:
         """The container; the same head gives the same bytes."""
-        arrays = [numpy.ascontiguousarray(getattr(self, name)) for name in _ARRAYS]
+        arrays = [numpy.ascontiguousarray(getattr(self, name)) for name in self._held]
         told = {
             "name": self.name,
             "version": self.version,
@@ -147,9 +174,11 @@ class Head:
             "unsure_below": self.unsure_below,
             "about": dict(self.about),
             "arrays": [
-                (name, array.dtype.str, array.shape) for name, array in zip(_ARRAYS, arrays, strict=True)
+                (name, array.dtype.str, array.shape) for name, array in zip(self._held, arrays, strict=True)
             ],
         }  # fmt: skip
+        if self.hits:
+            told["hits"] = self.hits
         header = json.dumps(told, sort_keys=True, ensure_ascii=False).encode()
         body = zlib.compress(b"".join(array.tobytes() for array in arrays), 9)
         return _MAGIC + len(header).to_bytes(4, "little") + header + body
@@ -174,6 +203,7 @@ class Head:
                 kind=told["kind"],
                 unsure_below=float(told["unsure_below"]),
                 about=MappingProxyType(dict(told["about"])),
+                hits=tuple(map(str, told.get("hits", ()))),
                 **parts,
             )
             head._hold()
@@ -196,6 +226,12 @@ class Head:
             or any(getattr(self, name).shape != (columns,) for name in ("bias", "slope", "offset"))
             or self.scales.shape != (2, columns)
             or {self.words.shape[0], self.letters.shape[0]} != {columns}
+            or any(
+                rare is not None and rare.shape != weights.shape[1:]
+                for rare, weights in ((self.rare_words, self.words), (self.rare_letters, self.letters))
+            )
+            or (numpy.zeros((columns, 0)) if self.hit_weights is None else self.hit_weights).shape
+            != (columns, len(self.hits))
         ):
             raise HeadError(f"The parts of the head {self.name!r} do not fit together; train it again.")
 
@@ -208,8 +244,8 @@ def _unpacked(arrays: Sequence[Sequence[Any]], body: bytes) -> dict[str, NDArray
     found: dict[str, NDArray[Any]] = {}
     at = 0
     for name, kind, shape in arrays:
-        dtype = numpy.dtype(numpy.int8 if name in ("words", "letters") else numpy.float32)
-        if name not in _ARRAYS or dtype.str != kind:
+        dtype = numpy.dtype(_TYPES.get(name, numpy.float32))
+        if name not in (*_ARRAYS, *_NOT_ALWAYS) or dtype.str != kind:
             raise HeadError("The head has a part that no head has; train it again.")
         size = int(numpy.prod(shape, dtype=numpy.int64)) * dtype.itemsize
         found[name] = numpy.frombuffer(content[at : at + size], dtype=dtype).reshape(shape)
@@ -217,14 +253,32 @@ def _unpacked(arrays: Sequence[Sequence[Any]], body: bytes) -> dict[str, NDArray
     return found
 
 
+def hits_of(hits: Sequence[Collection[str]], known: Sequence[str]) -> NDArray[numpy.float32]:
+    """(n, len(known)) 1 where it was found in the text, else 0."""
+    return numpy.array([[one in found for one in known] for found in hits], dtype=numpy.float32).reshape(-1, len(known))
+
+
 @dataclass(frozen=True, eq=False)
 class Opinions:
-    """What one head says of n texts; `probabilities` is (n, len(labels)). Which words decided is worked out when it is first
-    asked, for all n at once."""
+    """What one head says of n texts; `margins` is (n, K). Which words decided is worked out when it is first asked, for all n at
+    once."""
 
     head: Head
     features: Features
-    probabilities: NDArray[numpy.float32]
+    margins: NDArray[numpy.float32]
+
+    @cached_property
+    def probabilities(self) -> NDArray[numpy.float32]:
+        """(n, len(labels)), as `Head.probabilities` gives them."""
+        return self.head.probabilities(self.margins)
+
+    def moved_by(self, row: int, hits: Collection[str]) -> NDArray[numpy.float32]:
+        """(len(labels),) the probabilities of one text in which this was found as well."""
+        chances: NDArray[numpy.float32] = self.probabilities[row]
+        if self.head.hit_weights is not None and hits:
+            moved = self.margins[row] + hits_of([hits], self.head.hits) @ self.head.hit_weights.T
+            chances = self.head.probabilities(moved)[0]
+        return chances
 
     @cached_property
     def best(self) -> NDArray[numpy.int64]:
@@ -232,10 +286,19 @@ class Opinions:
         best: NDArray[numpy.int64] = self.probabilities.argmax(axis=1)
         return best
 
-    def of(self, row: int) -> Opinion:
-        """The opinion about one text."""
-        head, chances = self.head, self.probabilities[row].tolist()
-        best = int(self.best[row])
+    @cached_property
+    def _listed(self) -> tuple[list[list[float]], list[int]]:
+        """The probabilities and the likeliest labels as Python's own numbers, which are quicker to ask one by one."""
+        return self.probabilities.tolist(), self.best.tolist()
+
+    def of(self, row: int, hits: Collection[str] = ()) -> Opinion:
+        """The opinion about one text; `hits` are what was found in it otherwise."""
+        head = self.head
+        every, likeliest = self._listed
+        chances, best = every[row], likeliest[row]
+        if hits and head.hits:
+            chances = self.moved_by(row, hits).tolist()
+            best = chances.index(max(chances))
         label: str | None = head.labels[best]
         confidence = chances[best]
         if head.kind == "any_of" and confidence < 0.5:
@@ -250,26 +313,30 @@ class Opinions:
             head.version,
         )
 
-    def holding(self, row: int) -> list[tuple[str, float]]:
-        """The labels of an `any_of` head that hold of one text, likeliest first, each with its probability."""
-        chances = self.probabilities[row]
+    def holding(self, row: int, hits: Collection[str] = ()) -> list[tuple[str, float]]:
+        """The labels of an `any_of` head that hold of one text, likeliest first, each with its probability; `hits` as of `of`."""
+        chances = self.moved_by(row, hits)
         return [(self.head.labels[at], float(chances[at])) for at in numpy.argsort(-chances) if chances[at] >= 0.5]
 
     def told(self, row: int, label: str | None = None, limit: int = 3) -> tuple[Told, ...]:
         """The words of one text that spoke most for `label` (by default the likeliest), strongest first. Words that add next
         to nothing are left out, so there may be none."""
         features = self.features
-        begin, end = features.token_starts[row : row + 2]
-        weights = self._weight_for(int(self.best[row]) if label is None else self.head.labels.index(label))[begin:end]
+        begin, end = features.bounds[row]
+        label_at = self._listed[1][row] if label is None else self.head.labels.index(label)
+        weights = self._weight_for(label_at)[begin:end].tolist()
+        if not weights:
+            return ()
+        worth = _WORTH * max(weights)
         found: list[Told] = []
-        for token in numpy.argsort(-weights, kind="stable")[: 2 * limit].tolist():
-            if weights[token] < _WORTH * weights.max() or weights[token] <= 0 or len(found) == limit:
+        for token in sorted(range(len(weights)), key=weights.__getitem__, reverse=True)[: 2 * limit]:
+            if weights[token] < worth or weights[token] <= 0 or len(found) == limit:
                 break
             start, stop = int(features.token_start[begin + token]), int(features.token_end[begin + token])
             if features.token_quotable[begin + token] and (
                 stop - start > 2 or not features.texts[row][start].isalnum()
             ):
-                found.append(Told(features.texts[row][start:stop], start, stop, float(weights[token])))
+                found.append(Told(features.texts[row][start:stop], start, stop, weights[token]))
         return tuple(found)
 
     @cached_property
@@ -283,9 +350,8 @@ class Opinions:
             column, sign = (0, 1.0 if label else -1.0) if self.head.kind == "yes_no" else (label, 1.0)
             total = numpy.zeros(len(self.features.token_row))
             for block, gains in self._gains:
-                share = (sign * gains[column])[block.entry_of]
-                held = block.token_of >= 0
-                total += numpy.bincount(block.token_of[held], share[held], minlength=len(total))
+                share = (sign * gains[column])[block.held_entry]
+                total += numpy.bincount(block.held_token, share, minlength=len(total))
             self._known[label] = total
         return self._known[label]
 
@@ -293,48 +359,14 @@ class Opinions:
     def _gains(self) -> list[tuple[Block, NDArray[numpy.float32]]]:
         """For words and letters (K, entries): what one occurrence adds to each margin."""
         found = []
-        for block, weights, scales in self.head._blocks(self.features):  # noqa: SLF001  # of the same file
+        for block, weights, scales, rare in self.head._blocks(self.features):  # noqa: SLF001  # of the same file
             gains = weights.take(block.hashes & numpy.uint32(weights.shape[1] - 1), axis=1) * scales[:, None]
             if self.head.kind == "one_of":
                 gains -= gains.mean(axis=0)
-            found.append((block, gains * (block.values / block.counts).astype(numpy.float32)))
+            once = block.once if rare is None else (block.weighed(rare) / block.counts).astype(numpy.float32)
+            found.append((block, gains * once))
         return found
 
 
 _WORTH: Final = 0.25
 """A word that adds less than this share of what the strongest adds is not quoted."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Wording:
-    """A working of the run (`Assessment.wording`): what every head at hand says of one text. `shift` is where the mention's
-    own text begins in what was read: behind its title."""
-
-    row: int
-    shift: int
-    features: Features
-    by_head: Mapping[str, Opinions]
-
-    @property
-    def feeling(self) -> Feeling:
-        """What the sentiment lexicon says."""
-        return self.features.feelings[self.row]
-
-    def opinion(self, head: str) -> Opinion | None:
-        """What the head of this name says, None where there is no such head."""
-        opinions = self.by_head.get(head)
-        return None if opinions is None else opinions.of(self.row)
-
-    def holding(self, head: str) -> list[tuple[str, float]]:
-        """The labels of an `any_of` head that hold, likeliest first, each with its probability."""
-        opinions = self.by_head.get(head)
-        return [] if opinions is None else opinions.holding(self.row)
-
-    def told(self, head: str, label: str | None = None, limit: int = 3) -> tuple[Told, ...]:
-        """The words that spoke most for the label (by default what the head says), strongest first. Places are those of
-        `Assessment.reading`; give them to `reading.span`. A word of the title has a place below 0."""
-        opinions = self.by_head.get(head)
-        if opinions is None:
-            return ()
-        told = opinions.told(self.row, label, limit)
-        return tuple(Told(one.word, one.start - self.shift, one.end - self.shift, one.weight) for one in told)

@@ -82,9 +82,10 @@ class PhraseTree:
         found: dict[tuple[str, int], tuple[str, int, int]] = {}
         first = self._root.words
         for at, (word, start, _) in enumerate(words):
-            if word not in first:
+            node = first.get(word)
+            if node is None or not self._goes_on(words, at + 1, node):
                 continue
-            for label, last, negatable, gapped in self._from(words, at + 1, first[word], ()):
+            for label, last, negatable, gapped in self._from(words, at + 1, node, ()):
                 if negatable and self._negated(words, at, gapped):
                     continue
                 end = words[last][2]
@@ -92,6 +93,11 @@ class PhraseTree:
                 if known is None or known[2] < end:
                     found[label, at] = (label, start, end)
         return list(found.values())
+
+    @staticmethod
+    def _goes_on(words: Sequence[Word], at: int, node: _Node) -> bool:
+        """Whether anything can come of a first word: most go on to nothing, and are given up before they cost."""
+        return bool(node.said) or node.gap is not None or (at < len(words) and words[at][0] in node.words)
 
     def _from(
         self, words: Sequence[Word], at: int, node: _Node, gapped: tuple[int, ...]

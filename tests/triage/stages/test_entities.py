@@ -5,6 +5,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+from spacy.tokens import Span
 
 from services.triage.stage import Assessment, Briefing
 from services.triage.stages import entities
@@ -91,6 +92,17 @@ def pairs(text: str, briefing: Briefing, lang: str = "en", **fields: Any) -> set
         ("lives in Amsterdam and works for Microsoft", "en", "PLACE", "Amsterdam"),
         ("Ik woon in Den Haag", "nl", "PLACE", "Den Haag"),
         ("Barack Obama visited Germany", "en", "PERSON", "Barack Obama"),
+        ("got a flight at 11:55am on Thursday", "en", "TIME", "11:55"),
+        ("flight 4443.We arrived at dca", "en", "FLIGHT", "4443"),
+        ("flight 849's delays", "en", "FLIGHT", "849"),
+        ("terwijl mijn vlucht om 20:30 ging", "nl", "TIME", "20:30"),
+        ("koffer vergeten in trein 16.40 naar Zutphen", "nl", "TIME", "16:40"),
+        ("I like it on at 8.30.", "en", "TIME", "08:30"),
+        ("Sat 13.25 with Cat", "en", "TIME", "13:25"),
+        ("op de halte staat 7.42", "nl", "TIME", "07:42"),
+        ("Dr. Seuss’s first book", "en", "PERSON", "Seuss"),
+        ("Geen antwoord.\n\nMet vriendelijke groet, Fam. Terpstra", "nl", "PERSON", "Terpstra"),
+        ("I have to drive with Ms. Pope Saturday", "en", "PERSON", "Pope"),
     ],
 )
 def test_entities(telecom: Briefing, text: str, lang: str, kind: str, value: str) -> None:
@@ -115,10 +127,39 @@ def test_entities(telecom: Briefing, text: str, lang: str, kind: str, value: str
         ("lid sinds Kerst, in Excel", "nl", "PLACE"),
         ("de U.S. Open", "nl", "PERSON"),
         ("order XZ514", "en", "FLIGHT"),
+        ("I got a flight at 11:55am on Thursday", "en", "FLIGHT"),
+        ("flight is 100% full", "en", "FLIGHT"),
+        ("hope to make my flight in 12 hours", "en", "FLIGHT"),
+        ("impression on my first flight. 20 minutes before boarding", "en", "FLIGHT"),
+        ("vuelo24.es sells too cheap", "es", "FLIGHT"),
+        ("koffer vergeten in trein 16.40 naar Zutphen", "nl", "TRAIN"),
+        ("Soul Train 70’s Halloween", "en", "TRAIN"),
+        ("to opt out text STOP, £1.50 a message", "en", "TIME"),
+        ("I just finished a 9.02 km run", "en", "TIME"),
+        ("booked for 2.24, has to be a nonstop", "en", "TIME"),
+        ("14-7 with 2:22 left in the game", "en", "TIME"),
+        ("row C. Fans should hate it", "en", "PERSON"),
+        ("a letter to U of O. Can’t believe it", "en", "PERSON"),
+        ("in the L.A. Times", "en", "PERSON"),
+        ("the next Miss America", "en", "PERSON"),
     ],
 )
 def test_what_is_none(telecom: Briefing, text: str, lang: str, kind: str) -> None:
     assert kind not in {one for one, _ in pairs(text, telecom, lang)}
+
+
+def test_what_the_model_takes_for_people_is_held_against_its_form(telecom: Briefing) -> None:
+    """An airport's code is a place, and what has signs that no name has is nobody."""
+    text = "JFK and LAX were closed, KLM called, LAX->JFK is gone, ANN answered."
+    doc = telecom.models.read([text], "en", entities=False)[0]
+    words = {token.text: token.i for token in doc}
+    spans = [("JFK", "PERSON"), ("LAX", "ORG"), ("KLM", "PERSON"), ("ANN", "PERSON")]
+    doc.ents = [Span(doc, words[word], words[word] + 1, label=label) for word, label in spans]
+    a = a_mention(text)
+    known = [(one.value, one.kind) for one in entities._recognised(doc, "model", a, telecom.models.words("airports"))]
+    assert known == [("JFK", "PLACE"), ("LAX", "PLACE")]
+    assert not entities._may_be_a_person("LAX->JFK", text)
+    assert entities._may_be_a_person("ANN", "MY NAME IS ANN")
 
 
 def test_the_workspaces_names_come_before_the_model_and_nothing_overlaps(telecom: Briefing) -> None:

@@ -6,7 +6,8 @@ from services.triage.library import Library
 from services.triage.stage import Assessment, Briefing
 from services.triage.stages import sentiment, wording
 from services.triage.training.train_heads import Recipe, train_head
-from services.triage.words.heads import Head, Wording
+from services.triage.words.heads import Head
+from services.triage.words.wording import Wording
 from tests.triage.building import a_mention, assessed
 
 

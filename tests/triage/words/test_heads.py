@@ -86,6 +86,54 @@ def test_rounding_to_whole_numbers_changes_next_to_nothing(library: Library) -> 
     assert head.margins(asked) == pytest.approx(matrix_of(asked, SMALL) @ whole.T + head.bias, abs=1e-4)
 
 
+RARE = Recipe(bits=(12, 12), cost=1.0, rare=True, words=0.7)
+
+
+def test_rare_words_count_more_and_a_text_stays_as_long(library: Library) -> None:
+    head = trained(library, recipe=RARE)
+    assert head.rare_words is not None
+    asked = features(library, ["my router", "rude"])
+    every, one = asked.words.hashes[:2] & 4095, asked.words.hashes[-1] & 4095
+    assert head.rare_words[one] < head.rare_words.max()  # ten of thirty texts have it
+    assert head.rare_words[every].min() >= 20
+    weighed = asked.words.weighed(head.rare_words)
+    assert numpy.bincount(asked.words.rows, weighed.astype(float) ** 2) == pytest.approx([1, 1], abs=1e-5)
+    assert not numpy.allclose(weighed, asked.words.values)
+    again = Head.from_bytes(head.to_bytes())
+    assert (again.margins(asked) == head.margins(asked)).all()
+    assert again.version == head.version != trained(library).version
+
+
+def test_rounding_a_head_of_rare_words_changes_next_to_nothing(library: Library) -> None:
+    head = trained(library, recipe=RARE)
+    asked = features(library, TEXTS)
+    whole = numpy.concatenate(
+        [
+            head.words * head.scales[0][:, None] / RARE.words,
+            head.letters * head.scales[1][:, None],
+            head.signs / RARE.signs,
+        ],
+        axis=1,
+    )
+    seen = matrix_of(asked, RARE, (head.rare_words, head.rare_letters))
+    assert head.margins(asked) == pytest.approx(seen @ whole.T + head.bias, abs=1e-4)
+
+
+def test_what_was_found_otherwise_moves_the_opinion(library: Library) -> None:
+    """The texts say nothing: only what was found tells the labels apart."""
+    texts = [f"number {word}" for word in THINGS * 2]
+    found = [{"delay"}] * 10 + [{"price", "bill"}] * 10
+    head = train_head(features(library, texts), ["late"] * 10 + ["dear"] * 10, name="issues", recipe=SMALL, hits=found)
+    assert head.hits == ("bill", "delay", "price")
+    head = Head.from_bytes(head.to_bytes())
+    opinions = head.opinions(features(library, ["number nine"]))
+    assert opinions.of(0, {"delay"}).label == "late"
+    assert opinions.of(0, {"price", "bill"}).label == "dear"
+    assert opinions.of(0, {"weather"}).probabilities == pytest.approx(opinions.of(0).probabilities)
+    whole = head.opinions(features(library, ["number nine"]), [{"delay"}]).of(0)
+    assert whole.probabilities == pytest.approx(opinions.of(0, {"delay"}).probabilities, abs=1e-6)
+
+
 def test_the_same_rows_give_the_same_bytes(library: Library) -> None:
     one, other = trained(library), trained(library)
     assert one.to_bytes() == other.to_bytes()

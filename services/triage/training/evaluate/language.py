@@ -62,7 +62,7 @@ def told(library: Library, said: Sequence[str], languages: tuple[str, ...]) -> l
 def _restricted(library: Library, said: Sequence[str]) -> list[str]:
     codes, odds = library.language_odds(said)
     places = [(code, list(codes).index(code)) for code in LANGUAGES]
-    return [max(places, key=lambda one: row[one[1]])[0] for row in odds]
+    return [max(places, key=lambda one: row[one[1]])[0] for row in odds.tolist()]
 
 
 def _share(answers: Sequence[str], right: Sequence[str], places: Sequence[int]) -> float:
