@@ -25,6 +25,7 @@ from services.triage.stages import intent, urgency
 from shared.models import conversation, mention, moderation, reply, reply_rules
 from shared.models.display_rules import DisplayRules
 from shared.models.facts import FACTS
+from shared.models.findings import FINDINGS
 from shared.models.workspace import Role
 from shared.rules import priority, sla_clock, sla_policy
 
@@ -45,6 +46,9 @@ FIGURES: Mapping[str, Sequence[tuple[str, str, str, str]]] = {
         ("Mentions that triage claims at once", "services.triage.worker", "BATCH", ""),
         ("A batch of texts may take", "services.triage.worker", "BATCH_DEADLINE_S", "s"),
         ("A single text may take", "services.triage.worker", "SINGLE_DEADLINE_S", "s"),
+        ("Words and signs beyond which a text is long, and read apart", "shared.models.mention", "LONG", ""),
+        ("Long texts that triage claims at once", "services.triage.worker", "LONG_BATCH", ""),
+        ("Long texts may take", "services.triage.worker", "LONG_DEADLINE_S", "s"),
         ("Tries after which a text that kills its reader is set aside", "services.triage.worker", "MOST_TRIES", ""),
         ("A worker's heartbeat comes every", "shared.store.heartbeats", "BEAT_S", "s"),
         ("A worker is called ill when silent for", "services.local.health", "OLDEST_BEAT", "s"),
@@ -164,6 +168,16 @@ def stages() -> str:
         asks = first_sentence(import_module(stage.assess.__module__))
         rows.append([str(number), f"`{stage.name}`", asks, _code(stage.needs), _code(stage.adds)])
     return table(["", "stage", "what it asks, and how it answers", "needs", "adds"], rows)
+
+
+def findings() -> str:
+    rows = []
+    for name, shape in FINDINGS.items():
+        kinds = shape.value["type"]
+        value = " or ".join(shape.value.get("enum") or ([kinds] if isinstance(kinds, str) else kinds))
+        own = [f"`{field}`" for field in shape.own]
+        rows.append([f"`{name}`", f"{'each: ' if shape.many else ''}{value}", ", ".join(own), shape.doc])
+    return table(["finding", "`value`", "fields of its own", "what it answers"], rows)
 
 
 def stage_example() -> str:
@@ -312,6 +326,7 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "operations": operations,
     "events": events,
     "stages": stages,
+    "findings": findings,
     "stage-example": stage_example,
     "imports": imports,
     "values": values,

@@ -3,6 +3,7 @@
 import socket
 import ssl
 from collections.abc import Iterable
+from functools import cache
 from typing import Any
 
 import aiohttp
@@ -17,11 +18,17 @@ KEPT_CONNECTIONS = 20
 KEPT_S = 15.0
 
 
+@cache
+def public_certificates() -> ssl.SSLContext:
+    """TLS that trusts who the public authorities vouch for. Made once for a process: reading them takes 50 ms."""
+    return httpx.create_ssl_context(trust_env=False)
+
+
 class GuardedTransport(httpx.AsyncHTTPTransport):
     """httpx's own transport, over a pool whose connections go through the guard."""
 
     def __init__(self, guard: AddressGuard, ssl_context: ssl.SSLContext | None) -> None:
-        context = ssl_context or httpx.create_ssl_context(trust_env=False)
+        context = ssl_context or public_certificates()
         super().__init__(verify=context, trust_env=False)
         self._pool = httpcore.AsyncConnectionPool(
             ssl_context=context,

@@ -13,6 +13,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, ConnectionClosedOK, InvalidHandshake, InvalidStatus, InvalidURI
 
 from shared.kit.addresses import AddressGuard, AddressRefused, Target, read_url
+from shared.kit.connections import public_certificates
 from shared.kit.http_errors import AnswerLost, AnswerTooLarge, NotSent
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ async def open_web_socket(
     agent = told.pop("User-Agent", None)
     secure: dict[str, Any] = {}
     if target.scheme == "https":
-        context = ssl_context or httpx.create_ssl_context(trust_env=False)
+        context = ssl_context or public_certificates()
         secure = {"ssl": context, "server_hostname": target.host}
     connection: ClientConnection | None = None
     try:

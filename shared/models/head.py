@@ -7,6 +7,7 @@ from sqlalchemy import CheckConstraint, Index, text
 
 from shared.kit import clock
 from shared.kit.errors import Conflict
+from shared.models.head_format import VECTORISER, vectoriser_of
 from shared.models.row import StampedRow, document, moment, octets
 
 
@@ -50,9 +51,14 @@ class Head(StampedRow, table=True):
     weights: bytes = octets()
 
     def promote(self) -> None:
-        """Has it answer from now on. Raises Conflict where it does already."""
+        """Has it answer from now on. Raises Conflict where it does already, or cannot."""
         if self.state == HeadState.ACTIVE:
             raise Conflict(f"Version {self.version} answers {self.question} already.")
+        if (made_for := vectoriser_of(self.weights)) != VECTORISER:
+            raise Conflict(
+                f"Version {self.version} of {self.question} cannot be used: it was made for vectoriser {made_for or 'unknown'}, and "
+                f"triage reads by {VECTORISER}. Make one that fits: webcare train refit {self.question}"
+            )
         self.state = HeadState.ACTIVE
         self.promoted_at = self.updated_at = clock.now()
 

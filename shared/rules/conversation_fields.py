@@ -32,6 +32,9 @@ CONVERSATION_FIELDS: Mapping[str, FieldType] = {
     "author.verified": "bool",
 }
 
+PERSONAL = frozenset({"subject", "author.handle"})
+"""Those that hold words of the customer: from whom personal data is hidden, does not filter by them."""
+
 
 def row(conversation: Mapping[str, Any], mention: Mapping[str, Any]) -> dict[str, Any]:
     """A conversation as filters see it: its own fields, and those of the mention that brought it about."""

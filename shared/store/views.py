@@ -1,11 +1,13 @@
 """The read models: what readers see of each noun. `NOUNS` is where they are looked up."""
 
-from shared.models import brand, channel, conversation, event, head, mention, moderation, people, sla, work, workspace
+from shared.models import brand, channel, conversation, event, mention, moderation, people, sla, work, workspace
 from shared.models import reply as replies
+from shared.models.findings import told as all_findings
 from shared.models.read_model import Column, Filter, Nested, Order, ReadModel
 from shared.store.channel_views import CHANNEL, CHANNEL_GAP
 from shared.store.columns import by_name, columns_of, plain
 from shared.store.durations import with_durations
+from shared.store.head_views import HEAD
 from shared.store.hidden import FINDINGS, TEXT, URGENCY, hide
 from shared.store.reading import Library
 
@@ -78,9 +80,7 @@ _MENTION = ReadModel(
         "failed_stages": Column(
             "texts", "Stages of triage that failed on it.", "coalesce({a}.failed_stages, '{{}}')", _A
         ),
-        "findings": Column(
-            "json", "All that triage found, each with its why.", "{a}.findings", _A, null=True, listed=False
-        ),
+        "findings": Column("json", all_findings(), "{a}.findings", _A, null=True, listed=False),
         "also_on": Column(
             "jsons",
             "Where the same words stand at other venues: id, channel_type, permalink, published_at.",
@@ -313,11 +313,7 @@ NOUNS = Library(
                       "text", "{t}.action = %s", "What is asked.", choices=tuple(moderation.ModerationAction)
                   ),
               }), "reason", "error"),
-        plain("head", head.Head, "A version of what a workspace's corrections taught about one question.", leave_out=("weights",),
-              filters={
-                  "question": Filter("text", "{t}.question = %s", "What it answers.", choices=tuple(head.Question)),
-                  "state": Filter("text", "{t}.state = %s", "Where it stands.", choices=tuple(head.HeadState)),
-              }),
+        HEAD,
         plain("webhook_endpoint", event.WebhookEndpoint, "Where the world is told; its secret is never shown again."),
         hide(plain("delivery", event.Delivery, "One event for one endpoint.", leave_out=("lease_until", "lease_token"),
               filters={

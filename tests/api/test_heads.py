@@ -1,5 +1,6 @@
 """Heads by API: one version answers each question, one can go back, and the least sure mentions are proposed for correction."""
 
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID
@@ -10,8 +11,11 @@ import pytest
 from sqlalchemy import text
 
 from services.api.app import create_app
+from services.triage.words.heads import Head as TrainedHead
+from services.triage.words.shipped import shipped_heads
 from shared.kit.settings import Settings
 from shared.models.head import Head, Question
+from shared.models.head_format import VECTORISER, vectoriser_of
 from shared.models.workspace import Role
 from shared.store import assessment, heads
 from tests.api.world import World, a_world, publish_channel_types
@@ -29,10 +33,21 @@ async def world(settings: Settings) -> AsyncIterator[World]:
         yield await a_world(app.state.database, client)
 
 
-async def a_head(world: World, version: int, question: str = "intent", state: str = "kept") -> UUID:
+def weights_of(version: int, vectoriser: str = VECTORISER) -> bytes:
+    """What a head says of itself before its weights, and something in their place."""
+    said = json.dumps(
+        {"about": {"question": "intent"}, "vectoriser": vectoriser, "version": "é"}, ensure_ascii=False
+    ).encode()
+    return b"WCH1" + len(said).to_bytes(4, "little") + said + bytes([version])
+
+
+async def a_head(
+    world: World, version: int, question: str = "intent", state: str = "kept", weights: bytes | None = None
+) -> UUID:
     head = Head(
         workspace_id=world.workspace_id, question=question, version=version, state=state, learned_from=80, held_out=20,
-        figures={"corrected": {"ours": 0.7, "before": 0.5}}, because="Better.", actor="x", weights=bytes([version]),
+        figures={"corrected": {"ours": 0.7, "before": 0.5}}, because="Better.", actor="x",
+        weights=weights or weights_of(version),
     )  # fmt: skip
     async with world.database.write(world.workspace_id) as session:
         session.add(head)
@@ -41,7 +56,7 @@ async def a_head(world: World, version: int, question: str = "intent", state: st
 
 async def in_force(world: World) -> dict[str, bytes]:
     async with world.database.read(world.workspace_id) as connection:
-        return {row["question"]: row["weights"] for row in await heads.weights_in_force(connection)}
+        return {row["question"]: row["weights"][-1:] for row in await heads.weights_in_force(connection)}
 
 
 async def briefed(world: World) -> str:
@@ -76,6 +91,56 @@ async def test_one_version_answers_and_one_can_go_back(world: World) -> None:
     assert [row["id"] for row in active["data"]] == [str(first)]
     await world.post(f"/v1/heads/{first}/retire", status=200)
     assert await in_force(world) == {"urgency": b"\x01"}
+
+
+async def shown_at_both_doors(world: World, head_id: UUID) -> tuple[bool, str | None]:
+    """Whether a head answers and why not: as REST, its list and GraphQL say alike."""
+    one = await world.get(f"/v1/heads/{head_id}")
+    listed = next(row for row in (await world.get("/v1/heads"))["data"] if row["id"] == str(head_id))
+    query = "query($id: ID!) { head(id: $id) { inForce whyNot } }"
+    answer = await world.call("POST", "/graphql", {"query": query, "variables": {"id": str(head_id)}})
+    other = answer.json()["data"]["head"]
+    told = (one["in_force"], one["why_not"])
+    assert told == (listed["in_force"], listed["why_not"]) == (other["inForce"], other["whyNot"])
+    return told
+
+
+async def test_each_version_says_whether_it_answers_and_if_not_why(world: World) -> None:
+    first, second, refused = await a_head(world, 1), await a_head(world, 2), await a_head(world, 3, state="refused")
+    ships = "What the project ships answers. Have it answer all the same: webcare train back intent --to 1"
+    assert await shown_at_both_doors(world, first) == (False, ships)
+    await world.post(f"/v1/heads/{second}/promote", status=200)
+    assert await shown_at_both_doors(world, second) == (True, None)
+    another = "Version 2 answers. Have it answer all the same: webcare train back intent --to"
+    assert await shown_at_both_doors(world, first) == (False, f"{another} 1")
+    told = f"It was not better than what answered when it was made. {another} 3"
+    assert await shown_at_both_doors(world, refused) == (False, told)
+
+
+@pytest.mark.parametrize(
+    ("weights", "made_for"), [(weights_of(1, "0"), "0"), (b"no head at all, but bytes", "unknown"), (b"x", "unknown")]
+)
+async def test_a_head_that_triage_cannot_use_says_so_and_what_to_do(
+    world: World, weights: bytes, made_for: str
+) -> None:
+    active = await a_head(world, 1, state="active", weights=weights)
+    kept = await a_head(world, 2, weights=weights)
+    because = f"It cannot be used: it was made for vectoriser {made_for}, and triage reads by {VECTORISER}. "
+    mend = "Make one that fits: webcare train refit intent"
+    assert await shown_at_both_doors(world, active) == (False, f"{because}What the project ships answers. {mend}")
+    assert await shown_at_both_doors(world, kept) == (False, because + mend)
+    refused = await world.call("POST", f"/v1/heads/{kept}/promote")
+    assert refused.status_code == 409
+    assert "webcare train refit intent" in refused.json()["detail"]
+    assert vectoriser_of(weights) == (None if made_for == "unknown" else made_for)
+
+
+async def test_a_head_as_triage_stores_it_is_known_to_fit(world: World) -> None:
+    """The doors read the same bytes that triage does: a shipped head, as it is."""
+    shipped = next(iter(shipped_heads().values())).to_bytes()
+    assert TrainedHead.from_bytes(shipped).to_bytes() == shipped
+    head = await a_head(world, 1, state="active", weights=shipped)
+    assert await shown_at_both_doors(world, head) == (True, None)
 
 
 async def test_what_cannot_be_is_said(world: World) -> None:

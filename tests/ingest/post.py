@@ -95,7 +95,7 @@ class Post:
 
     async def carried(self) -> None:
         """Sends and settles until there is nothing left to do."""
-        sender, end = self.sender, time.monotonic() + 20
+        sender, end = self.sender, time.monotonic() + 60
         while await self.number("SELECT count(*) FROM work WHERE kind LIKE 'reply.%'"):
             assert time.monotonic() < end, await self.rows()
             if not (await sender.once() | await sender.settle_once()):

@@ -165,7 +165,7 @@ class Bench:
         rows = await self.rows("SELECT type FROM outbox WHERE type LIKE $1 ORDER BY at, id", f"{noun}%")
         return [row["type"] for row in rows]
 
-    async def soon(self, wish: Callable[[], Any], within_s: float = 10) -> Any:
+    async def soon(self, wish: Callable[[], Any], within_s: float = 60) -> Any:
         """Waits until `wish()` (or what it gives to await) is true."""
         async with asyncio.timeout(within_s):
             while True:

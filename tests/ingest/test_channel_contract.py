@@ -46,6 +46,7 @@ from shared.kit import clock
 from shared.kit.http import HttpClient
 from shared.models.display_rules import DisplayRules
 from shared.models.reply_rules import ReplyRules
+from tests.machine import slowness
 from tests.venues.google import BY_PERSON, SERVICE_ACCOUNT
 
 AT = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -290,4 +291,4 @@ def test_mentions_are_read_by_the_thousand() -> None:
     started = time.process_time()
     page = catalog.load("push").read_payload(body, AT)
     assert len(page.mentions) == 2_000
-    assert 2_000 / (time.process_time() - started) > 3_000
+    assert 2_000 / (time.process_time() - started) > 3_000 / slowness()

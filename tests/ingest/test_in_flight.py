@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, ClassVar
 from uuid import UUID
@@ -92,7 +93,7 @@ class Office:
     async def states(self, channel: Channel) -> Counter[str]:
         return Counter(row["state"] for row in await self.post.rows(channel))
 
-    async def until(self, question: Callable[[], Awaitable[bool]], seconds: float = 15) -> None:
+    async def until(self, question: Callable[[], Awaitable[bool]], seconds: float = 60) -> None:
         end = time.monotonic() + seconds
         while not await question():
             assert time.monotonic() < end, Counter((row["channel_id"], row["state"]) for row in await self.post.rows())
@@ -186,18 +187,25 @@ async def test_all_together_are_bounded_too(office: Office, monkeypatch: pytest.
 
 async def test_who_hangs_stays_ours_for_as_long_as_it_takes(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(in_flight, "RENEW_S", 0.05)
-    monkeypatch.setattr(work, "claim_replies", partial(work.claim_replies, lease_s=0.4))
-    monkeypatch.setattr(work, "renew", partial(work.renew, lease_s=0.4))
+    monkeypatch.setattr(work, "claim_replies", partial(work.claim_replies, lease_s=60))
+    monkeypatch.setattr(work, "renew", partial(work.renew, lease_s=600))
     network = Network(holds=everything)
     channel = await office.a_channel("stuck", network)
     await office.post.queue(channel, 2)
     other = Sender(office.post.database, office.networks)  # type: ignore[arg-type]
     async with office.working():
         await office.until_states(channel, sending=2)
-        end = time.monotonic() + 1.2
-        while time.monotonic() < end:
+        ends = await until_when(office)
+        for _ in range(3):  # and so on
+            before = ends
+
+            async def renewed(before: datetime = before) -> bool:
+                return await until_when(office) > before
+
+            await office.until(renewed)
+            ends = await until_when(office)
             assert not await other.once()
-            await asyncio.sleep(0.05)
+        assert ends > clock.now() + timedelta(seconds=60), "longer than its claim was"
         network.released.set()
         await office.until_states(channel, sent=2)
 
@@ -205,7 +213,6 @@ async def test_who_hangs_stays_ours_for_as_long_as_it_takes(office: Office, monk
 async def test_what_goes_wrong_with_one_spoils_no_other_and_is_done_again(
     office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(work, "claim_replies", partial(work.claim_replies, lease_s=0.3))
     network = Network()
     channel = await office.a_channel("odd", network)
     odd, *rest = await office.post.queue(channel, 4)
@@ -219,6 +226,9 @@ async def test_what_goes_wrong_with_one_spoils_no_other_and_is_done_again(
 
     monkeypatch.setattr(office.sender, "_begin", fails_once)
     async with office.working():
+        await office.until_states(channel, sent=3, queued=1)
+        async with office.post.database.write(office.post.workspace_id) as session:
+            await session.execute(text("UPDATE work SET lease_until = now() - interval '1 second'"))
         await office.until_states(channel, sent=4)
     assert failures == []
     assert network.asked == Counter({str(reply_id): 1 for reply_id in (odd, *rest)})
@@ -234,7 +244,7 @@ async def test_who_is_told_to_stop_brings_the_last_ones_in(office: Office) -> No
         await asyncio.sleep(0.3)
         assert not running.done()
         network.released.set()
-        await asyncio.wait_for(running, 5)
+        await asyncio.wait_for(running, 60)
         assert await office.states(channel) == Counter(sent=OF_A_TYPE, queued=2)
 
 
@@ -248,6 +258,13 @@ async def unknown(office: Office, reply_ids: list[UUID]) -> None:
         await session.execute(
             text("UPDATE work SET kind = :kind WHERE subject_id = ANY(:ids)"), {**given, "kind": UNKNOWN}
         )
+
+
+async def until_when(office: Office) -> datetime:
+    """Until when the lease lasts that ends first."""
+    async with office.post.database.read(office.post.workspace_id) as connection:
+        found: datetime = await connection.fetchval("SELECT min(lease_until) FROM work WHERE lease_until IS NOT NULL")
+    return found
 
 
 async def answered(answer: bool) -> bool:

@@ -168,7 +168,7 @@ actions = st.lists(
 )
 
 
-@runs(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@runs(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(pages=st.lists(actions, min_size=1, max_size=5))
 async def test_the_ledger_balances_whatever_is_sent(
     database: Database, pages: list[list[tuple[str, str, bool]]]

@@ -35,14 +35,20 @@ class Site:
         self.called.append(time.monotonic())
         return httpx.Response(204)
 
-    def most_within(self, seconds: float) -> int:
-        """How many calls there were in the busiest stretch of that length."""
-        return max(sum(1 for at in self.called if first <= at < first + seconds) for first in self.called)
+    def waited(self, since: float) -> list[float]:
+        """How long after that moment each call came, in their order."""
+        return sorted(at - since for at in self.called)
 
 
 @pytest.fixture
 def site() -> Site:
     return Site()
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Valkey that is there answers in the end, however busy this machine is."""
+    monkeypatch.setattr(pacing, "ANSWERS_IN_S", 30.0)
 
 
 @pytest.fixture
@@ -76,19 +82,20 @@ async def test_processes_together_make_no_more_calls_than_the_pace(pacers: list[
 
 async def test_processes_stand_in_one_line(pacers: list[Pacer], site: Site) -> None:
     pace = Pace(calls=4, per_s=0.4)
+    began = time.monotonic()
     refused = await asyncio.gather(*(call(pacer, site, pace, times=6) for pacer in pacers))
     assert (len(site.called), sum(refused)) == (18, 0)
-    took = max(site.called) - min(site.called)
-    assert took >= 14 * 0.1 - 0.05, "four at once, and then ten a second"
-    assert site.most_within(0.4) <= 8 + 1, "what was saved, and what came since"
+    for number, waited in enumerate(site.waited(began), start=1):
+        assert waited >= (number - 4) * 0.1 - 0.05, "four at once, and then ten a second: none comes before its time"
 
 
 async def test_the_wait_that_is_told_is_that_of_all(pacers: list[Pacer], site: Site) -> None:
     pace = Pace(calls=2, per_s=20)
+    began = time.monotonic()
     await call(pacers[0], site, pace, times=2)
     with pytest.raises(TryLater, match="2 calls in 20 seconds") as late:
         await pacers[1].client(site.http, "x", {"token": "a"}, pace).get("https://site.example/")
-    assert 9 < late.value.after.total_seconds() <= 10.001
+    assert 10 - (time.monotonic() - began) - 0.01 <= late.value.after.total_seconds() <= 10.001
     # what was refused took nothing, neither there nor here
     assert pacers[1]._buckets.popitem()[1].take() == 0.0
 
@@ -96,7 +103,7 @@ async def test_the_wait_that_is_told_is_that_of_all(pacers: list[Pacer], site: S
 async def test_a_call_is_one_round_trip_and_leaves_nothing_behind(pacers: list[Pacer], site: Site) -> None:
     valkey = pacers[0]._valkey
     assert valkey is not None
-    pace = Pace(calls=5, per_s=1)
+    pace = Pace(calls=5, per_s=60)
     await call(pacers[0], site, pace)
     before = (await valkey.info("stats"))["total_commands_processed"]
     stats = (await valkey.info("commandstats"))["cmdstat_eval"]["calls"]
@@ -106,9 +113,12 @@ async def test_a_call_is_one_round_trip_and_leaves_nothing_behind(pacers: list[P
     assert after - before <= 4 * 4 + 2, "EVAL with its TIME, GET and SET, and our own two questions"
     (key,) = await valkey.keys("webcare:pace:*")
     assert b"token" not in key
-    assert 0 < await valkey.pttl(key) <= 1_001
-    await asyncio.sleep(1.1)
-    assert await valkey.keys("webcare:pace:*") == []
+    assert 0 < await valkey.pttl(key) <= 60_001
+    await valkey.delete(key)
+    await call(pacers[0], site, Pace(calls=5, per_s=1), token="b")
+    async with asyncio.timeout(30):
+        while await valkey.keys("webcare:pace:*"):
+            await asyncio.sleep(0.02)
 
 
 async def test_keys_are_told_apart_by_the_installations_secret(settings: Settings, site: Site) -> None:
@@ -137,10 +147,9 @@ async def test_without_valkey_a_process_goes_on_alone(
     for pacer in pacers:
         await call(pacer, site, pace)
     a_valkey.stop()
-    began = time.monotonic()
-    refused = [await call(pacer, site, pace, times=5) for pacer in pacers]
+    async with asyncio.timeout(20):  # less than a single answer may take
+        refused = [await call(pacer, site, pace, times=5) for pacer in pacers]
     assert refused == [2, 2], "each knows what it called before, and nothing of the other"
-    assert time.monotonic() - began < 1.5
     await asyncio.sleep(0.25)
     a_valkey.start()
     assert [await call(pacer, site, pace, token="b", times=3) for pacer in pacers] == [0, 2], "together again"
@@ -150,18 +159,19 @@ async def test_without_valkey_a_process_goes_on_alone(
 
 async def test_a_valkey_that_hangs_holds_nothing_up(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pacing, "ANSWERS_IN_S", 0.1)
+    monkeypatch.setattr(pacing, "AWAY_S", 3_600.0)
+    asked = 0
 
-    async def silence(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            await asyncio.sleep(5)
-        finally:
-            writer.close()
+    async def silence(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal asked
+        asked += 1
+        await reader.read()  # until the caller goes
+        writer.close()
 
     server = await asyncio.start_server(silence, "127.0.0.1", 0)
     pacer = Pacer(f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}/0", KEY)
-    began = time.monotonic()
     assert await call(pacer, site, Pace(calls=5, per_s=60), times=7) == 2
-    assert time.monotonic() - began < 1
+    assert asked == 1, "who did not answer once is left alone"
     await pacer.close()
     server.close()
 

@@ -3,11 +3,11 @@
 import asyncio
 import multiprocessing
 import os
+import signal
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,7 +21,7 @@ from shared.kit.settings import Settings
 from shared.store import reply as store
 from shared.store import work
 from tests.ingest.post import Post
-from tests.journeys.sending import LEASE_S, carry
+from tests.journeys.sending import LEASE_S, carry_until
 
 REPLIES = int(os.environ.get("WEBCARE_JOURNEY_REPLIES", "500"))
 KINDS = ("client_token", "read_back", "neither")
@@ -35,70 +35,70 @@ HOSTILE = (
     {"on": "reply", "what": "slow", "percent": 10, "seconds": 0.3},
     {"on": "read_back", "what": "server_error", "percent": 20},
 )
-KILLS = 5
+DEATHS = {
+    REPLIES * part // 100: after_s for part, after_s in ((12, 0.0), (24, 0.01), (36, 0.02), (48, 0.04), (60, 0.08))
+}
+"""At which time that a venue is asked the asker dies, and how many seconds later: spread over the way, and never too late."""
 
 
 # ---------------------------------------------------------------- the whole of it
 
 
-@contextmanager
-def senders(settings: Settings, count: int) -> Iterator[list[Any]]:
-    """Processes that carry replies."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tests.journeys.sending"])
-    running = [context.Process(target=carry, args=(settings,), daemon=True) for _ in range(count)]
-    for process in running:
-        process.start()
-    try:
-        yield running
-    finally:
-        for process in running:
+class Senders:
+    """Processes that carry replies; where one dies, another begins."""
+
+    def __init__(self, settings: Settings, asked: Path, count: int) -> None:
+        self._context = multiprocessing.get_context("forkserver")
+        self._context.set_forkserver_preload(["tests.journeys.sending"])
+        self._arguments = (settings, asked, DEATHS)
+        self._running = [self._started() for _ in range(count)]
+        self.died = 0
+
+    def look(self) -> None:
+        """Counts the dead, and starts as many."""
+        for place, process in enumerate(self._running):
+            if process.exitcode is not None:
+                assert process.exitcode == -signal.SIGKILL
+                self.died += 1
+                self._running[place] = self._started()
+
+    def end(self) -> None:
+        for process in self._running:
             process.kill()
-            process.join(10)
+            process.join(60)
 
-
-async def kill_in_flight(post: Post, running: list[Any], settings: Settings) -> int:
-    """SIGKILLs senders in turn while they send, each time another one starts; returns how often."""
-    kills, end = 0, time.monotonic() + 60
-    while kills < KILLS and time.monotonic() < end:
-        left = await post.number("SELECT count(*) FROM reply WHERE state = 'queued'")
-        if left == 0:
-            break
-        busy = await post.number("SELECT count(*) FROM reply WHERE state = 'sending'")
-        if busy < 3 or left > REPLIES * (0.9 - 0.15 * kills):  # spread over the way
-            await asyncio.sleep(0.005)
-            continue
-        victim = running.pop(0)
-        victim.kill()
-        kills += 1
-        await asyncio.to_thread(victim.join, 10)
-        process = multiprocessing.get_context("forkserver").Process(target=carry, args=(settings,), daemon=True)
+    def _started(self) -> Any:
+        process = self._context.Process(target=carry_until, args=self._arguments, daemon=True)
         process.start()
-        running.append(process)
-    return kills
+        return process
 
 
 @pytest.mark.journey
-@pytest.mark.timeout(180)
-async def test_none_is_posted_twice_and_each_outcome_is_told(post: Post, settings: Settings) -> None:
+@pytest.mark.timeout(300)
+async def test_none_is_posted_twice_and_each_outcome_is_told(post: Post, settings: Settings, tmp_path: Path) -> None:
     venues = {kind: await post.a_venue(idempotency=kind, faults=HOSTILE, seed=7) for kind in KINDS}
     for number, channel in enumerate(venues.values()):
         await post.queue(channel, REPLIES // 3 + (number < REPLIES % 3))
     began = time.monotonic()
-    with senders(settings, 2) as running:
-        kills = await kill_in_flight(post, running, settings)
-        while await post.number("SELECT count(*) FROM work WHERE kind LIKE 'reply.%'"):
-            assert time.monotonic() < began + 120, Counter(row["state"] for row in await post.rows())
-            await asyncio.sleep(0.1)
+    senders = Senders(settings, tmp_path / "asked", 2)
+    try:
+        while senders.died < len(DEATHS) or await post.number("SELECT count(*) FROM work WHERE kind LIKE 'reply.%'"):
+            assert time.monotonic() < began + 240, Counter(row["state"] for row in await post.rows())
+            await asyncio.sleep(0.05)
+            senders.look()
+    finally:
+        senders.end()
     states = {kind: Counter(row["state"] for row in await post.rows(channel)) for kind, channel in venues.items()}
     interrupted = await post.number(
         "SELECT count(*) FROM outbox WHERE type = 'reply.outcome_unknown' AND payload->>'error' LIKE '%interrupted%'"
     )
-    print(f"\n{REPLIES} replies in {time.monotonic() - began:.1f} s, {kills} senders killed, {interrupted} interrupted")
+    print(
+        f"\n{REPLIES} replies in {time.monotonic() - began:.1f} s, {senders.died} senders killed, {interrupted} interrupted"
+    )
     for kind, counted in states.items():
         print(f"  {kind}: {dict(counted)}")
 
-    assert kills == KILLS
+    assert senders.died == len(DEATHS)
     assert interrupted > 0
     assert sum(sum(counted.values()) for counted in states.values()) == REPLIES
     for kind, channel in venues.items():
@@ -159,7 +159,7 @@ async def test_a_sender_cancelled_while_the_venue_is_asked_leaves_it_to_be_settl
     channel = await post.a_venue(faults=[slow], idempotency=kind)
     await post.queue(channel)
     sender = asyncio.create_task(post.sender.once())
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while (await post.one(channel))["state"] != "sending":
             await asyncio.sleep(0.01)
         while not post.venue(channel)._db.execute("SELECT 1 FROM call WHERE operation = 'reply'").fetchone():

@@ -73,10 +73,10 @@ async def test_a_stream_brings_posts_as_they_come(tmp_path: Path) -> None:
     await asyncio.sleep(0.05)
     assert not waiting.done()
     channel.venue.post("now")
-    page = await asyncio.wait_for(waiting, 5)
+    page = await asyncio.wait_for(waiting, 60)
     assert [one.text for one in page.mentions] == ["now"]
     channel.venue.post("later")
-    assert [one.text for one in (await asyncio.wait_for(anext(stream), 5)).mentions] == ["later"]
+    assert [one.text for one in (await asyncio.wait_for(anext(stream), 60)).mentions] == ["later"]
     await stream.aclose()  # type: ignore[attr-defined]
 
 

@@ -218,7 +218,7 @@ async def test_a_page_that_is_being_committed_is_committed_when_it_stops(
     monkeypatch.setattr(pages, "enter", slow)
     await poller(bench, running).once()
     script.heard.put_nowait(a_page("1"))
-    await asyncio.wait_for(entered.wait(), 10)
+    await asyncio.wait_for(entered.wait(), 60)
     await running.close()
     assert await bench.posts(channel) == ["1"]
     assert (await bench.state(channel))["cursor"] == {"after": "1"}
@@ -346,7 +346,7 @@ async def test_whatever_a_network_does_nothing_is_lost_or_doubled(
             await read.once()
             await asyncio.sleep(0.03)
     expected = [f"p{number:02}" for number in range(40)]
-    async with asyncio.timeout(40):
+    async with asyncio.timeout(90):
         while await bench.posts(channel) != expected:
             await bench.due(channel)
             await read.once()

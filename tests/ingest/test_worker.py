@@ -37,7 +37,7 @@ async def test_it_streams_polls_fills_gaps_and_stops(database: Database, setting
     running = asyncio.create_task(worker.run(chosen, stop))
     wanted = {"streamed-1", "polled-1", "missed-1"}
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while True:
                 async with database.read(workspace_id) as connection:
                     found = {row[0] for row in await connection.fetch("SELECT external_id FROM mention")}
@@ -47,7 +47,7 @@ async def test_it_streams_polls_fills_gaps_and_stops(database: Database, setting
                 await asyncio.sleep(0.05)
     finally:
         stop.set()
-        await asyncio.wait_for(running, 20)
+        await asyncio.wait_for(running, 40)
     async with database.read(workspace_id) as connection:
         assert await connection.fetchval("SELECT count(*) FROM channel WHERE lease_token IS NOT NULL") == 0
         assert await connection.fetchval("SELECT count(*) FROM channel WHERE health = 'ok'") == 3

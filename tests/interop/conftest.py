@@ -22,7 +22,7 @@ def pytest_sessionstart() -> None:
     """A run that is asked to end ends as by Ctrl-C: its servers first."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_DFL:
-            signal.signal(number, lambda *_: signal.raise_signal(signal.SIGINT))
+            signal.signal(number, signal.default_int_handler)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -74,12 +74,16 @@ class House:
     async def feed(self, **filters: Any) -> list[Any]:
         """The feed of events, read to its end."""
         found: list[Any] = []
-        after = 0
+        await self.feed_on(found, 0, **filters)
+        return found
+
+    async def feed_on(self, found: list[Any], after: int, **filters: Any) -> int:
+        """Adds to `found` what the feed holds after a position; returns after which to go on."""
         query = "".join(f"&{name}={value}" for name, value in filters.items())
         while True:
             page = await self.get(f"/v1/events?limit=500&after={after}{query}")
             if not page["data"]:
-                return found
+                return after
             found += page["data"]
             after = page["page"]["next_cursor"]
 
@@ -123,5 +127,5 @@ async def a_house(settings: Settings, *, sectors: Sequence[str]) -> AsyncIterato
             yield House(chosen, doors["api"], doors["ingest"], workspace_id, key, slug, ingest)
         finally:
             stop.set()
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(60):
                 await asyncio.gather(*workers)

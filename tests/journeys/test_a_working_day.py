@@ -10,10 +10,10 @@ from services.ingest.worker import folder_of
 from shared.kit.settings import Settings
 from tests.journeys.house import House, a_house, wait_until
 
-pytestmark = [pytest.mark.journey, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.journey, pytest.mark.timeout(400)]
 
 ANNA = {"id": "u-anna", "handle": "@anna", "name": "Anna", "followers": 120}
-WAIT_S = 45.0
+WAIT_S = 120.0
 
 
 async def until(house: House, path: str, **expected: Any) -> Any:

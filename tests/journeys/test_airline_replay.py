@@ -67,7 +67,7 @@ async def test_every_tweet_is_taken_understood_queued_and_told_once(settings: Se
         )["secret"]  # fmt: skip
 
         assert await import_all(house, sent) == (len(sent), 0)
-        await wait_until(lambda: triaged(house, len(sent)), WAIT_S, 0.5)
+        await all_triaged(house, len(sent))
         understood = time.monotonic() - began
         await balanced(house, stored=len(sent), received=len(sent))
         mentions = await understood_all(house, sent)
@@ -92,11 +92,16 @@ async def import_all(house: House, sent: list[dict[str, Any]]) -> tuple[int, int
     return accepted, known
 
 
-async def triaged(house: House, count: int) -> bool:
-    newest = await house.get("/v1/mentions?limit=1")
-    if not newest["data"] or newest["data"][0]["disposition"] is None:
-        return False
-    return len(await house.feed(type="mention.triaged")) == count
+async def all_triaged(house: House, count: int) -> None:
+    told: list[Any] = []
+    after = 0
+
+    async def triaged() -> bool:
+        nonlocal after
+        after = await house.feed_on(told, after, type="mention.triaged")
+        return len(told) == count
+
+    await wait_until(triaged, WAIT_S, 0.5)
 
 
 async def balanced(house: House, *, stored: int, received: int) -> None:
@@ -173,11 +178,15 @@ async def issues_of_the_day(house: House, newest: datetime, mentions: dict[str, 
 async def told_in_full(house: House, receiver: Receiver, secret: str) -> list[Any]:
     """The feed; the receiver got every event of it once, signed, and no conversation's sequence has a gap."""
 
-    async def settled() -> Any:
-        feed = await house.feed()
-        return feed if len({post.id for post in receiver.posts}) >= len(feed) else None
+    feed: list[Any] = []
+    after = 0
 
-    feed: list[Any] = await wait_until(settled, WAIT_S, 1.0)
+    async def settled() -> bool:
+        nonlocal after
+        after = await house.feed_on(feed, after)
+        return len({post.id for post in receiver.posts}) >= len(feed)
+
+    await wait_until(settled, WAIT_S, 1.0)
     verifier = Webhook(secret)
     got = {event["id"]: event for event in (verifier.verify(post.body, post.headers) for post in receiver.posts)}
     assert Counter(post.id for post in receiver.posts).most_common(1)[0][1] == 1

@@ -7,9 +7,9 @@ import pytest
 from shared.kit.settings import Settings
 from tests.journeys.house import House, a_house, wait_until
 
-pytestmark = [pytest.mark.journey, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.journey, pytest.mark.timeout(400)]
 
-WAIT_S = 45.0
+WAIT_S = 120.0
 
 
 def _said(external_id: str, text: str, **more: Any) -> dict[str, Any]:

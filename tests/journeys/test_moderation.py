@@ -19,10 +19,10 @@ from shared.models.workspace import Role
 from tests.journeys.house import House, a_house, wait_until
 from tests.journeys.sending import carry, carry_and_never_tell
 
-pytestmark = [pytest.mark.journey, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.journey, pytest.mark.timeout(400)]
 
 ANNA = {"id": "u-anna", "handle": "@anna", "name": "Anna"}
-WAIT_S = 45.0
+WAIT_S = 120.0
 
 
 async def mentions(house: House, count: int) -> list[Any]:

@@ -18,9 +18,9 @@ from shared.kit.settings import Settings
 from tests.journeys.house import House, a_house, wait_until
 from tests.local.warm import webcare
 
-pytestmark = [pytest.mark.journey, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.journey, pytest.mark.timeout(400)]
 
-WAIT_S = 45.0
+WAIT_S = 120.0
 REVIEWS = Path(__file__).resolve().parents[2] / "docs" / "examples" / "imports" / "shop_reviews.csv"
 
 

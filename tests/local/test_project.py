@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import LONGEST
+
 ROOT = Path(__file__).resolve().parents[2]
 LOCKS = ("runtime", "dev")
 
@@ -74,6 +76,10 @@ def test_without_a_python_or_its_venv_module_make_says_what_to_install(tmp_path:
     crippled.chmod(0o755)
     assert "sudo apt install python3-venv" in make(str(crippled))
     assert not (tmp_path / ".venv").exists()
+
+
+def test_the_files_that_begin_first_are_there() -> None:
+    assert [file for file in LONGEST if not (ROOT / "tests" / file).is_file()] == []
 
 
 def test_ci_runs_what_a_developer_runs() -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from services.api.desk.desk import Desk
 from services.local import refitting
+from services.local.commands.learning import _as_table
 from services.local.operator import desk_in
 from services.local.trouble import LocalTrouble
 from services.triage.library import Library
@@ -58,7 +59,13 @@ async def test_it_learns_keeps_versions_and_goes_back(desk: Desk, library: Libra
     (again,) = await refitting.refit(desk, [Question.RELEVANCE], library, told.append)
     assert (again.version, again.promoted) == (2, False), "the same lessons teach nothing new"
     rows = await refitting.versions(desk, Question.RELEVANCE)
-    assert [(row["version"], row["state"]) for row in rows] == [(2, "refused"), (1, "active")]
+    assert [(row["version"], row["state"], row["in_force"]) for row in rows] == [
+        (2, "refused", False),
+        (1, "active", True),
+    ]
+    listed = [[*column.cells] for column in _as_table(rows).columns][-1]
+    assert listed[1] == "yes"
+    assert "Version 1 answers. Have it answer all the same: webcare train back relevance --to 2" in str(listed[0])
     assert rows[1]["figures"]["corrected"]["gained"] > 0
     assert rows[1]["learned_from"] == 96
     assert rows[1]["held_out"] == 24

@@ -25,6 +25,8 @@ from tests.local.warm import webcare
 ROOT = Path(__file__).resolve().parents[2]
 KEY = "an-admin-key-of-our-own-for-this-test-0123456789"
 STOP_S = 10
+BUSY = 4
+"""How many times slower than a machine of its own this one may be."""
 
 
 def free_ports(count: int) -> list[int]:
@@ -63,7 +65,7 @@ class Installation:
         """The status of an answer; 0 where there is none."""
         request = urllib.request.Request(url, headers={"Authorization": f"Bearer {KEY}"})
         try:
-            with urllib.request.urlopen(request, timeout=5) as answer:
+            with urllib.request.urlopen(request, timeout=30) as answer:
                 answer.read()
                 return int(answer.status)
         except urllib.error.HTTPError as error:
@@ -108,15 +110,15 @@ def test_everything_comes_up_heals_is_found_again_and_goes_without_a_trace(home:
     killed = {name: here.pid(name) for name in ("api", "triage")}
     for pid in killed.values():
         os.kill(pid, signal.SIGKILL)
-    wait_for(lambda: all(here.pid(name) not in (0, pid) for name, pid in killed.items()), 20)
-    wait_for(lambda: here.get(f"{here.api}/readyz") == 200, 30)
+    wait_for(lambda: all(here.pid(name) not in (0, pid) for name, pid in killed.items()))
+    wait_for(lambda: here.get(f"{here.api}/readyz") == 200)
     state = read_state(home, "postgres")
     assert state is not None
     assert state.pid
     os.kill(state.pid, signal.SIGKILL)
-    wait_for(lambda: here.get(f"{here.api}/v1/conversations") != 200, 10)
-    wait_for(lambda: here.get(f"{here.api}/v1/conversations") == 200, 15)
-    wait_for(lambda: here.webcare("status").returncode == 0, 40)
+    wait_for(lambda: getattr(read_state(home, "postgres"), "pid", None) not in (None, state.pid))
+    wait_for(lambda: here.get(f"{here.api}/v1/conversations") == 200)
+    wait_for(lambda: here.webcare("status").returncode == 0)
 
     # a command on the running servers does not disturb them
     brand = here.webcare("key", "create", "--role", "analyst")
@@ -125,7 +127,7 @@ def test_everything_comes_up_heals_is_found_again_and_goes_without_a_trace(home:
     began = time.monotonic()
     down = here.webcare("down")
     assert down.returncode == 0, down.stderr
-    assert time.monotonic() - began < STOP_S + 2
+    assert time.monotonic() - began < BUSY * STOP_S
     assert processes_of(home) == []
 
     # in the foreground: everything is found again, and Ctrl-C ends all of it
@@ -144,8 +146,8 @@ def test_everything_comes_up_heals_is_found_again_and_goes_without_a_trace(home:
     assert not any(json.loads(line).get("level") == "error" for line in said if line.startswith("{")), "".join(said)
     began = time.monotonic()
     process.send_signal(signal.SIGINT)
-    rest, _ = process.communicate(timeout=30)
-    assert time.monotonic() - began < STOP_S
+    rest, _ = process.communicate(timeout=60)
+    assert time.monotonic() - began < BUSY * STOP_S
     assert process.returncode == 0, rest
     assert "Everything is stopped." in rest
     assert processes_of(home) == []
@@ -153,16 +155,17 @@ def test_everything_comes_up_heals_is_found_again_and_goes_without_a_trace(home:
 
 
 @pytest.mark.journey
+@pytest.mark.usefixtures("made")
 def test_a_killed_supervisor_leaves_nothing_running(home: Path) -> None:
     here = Installation(home, *free_ports(2))
     process = subprocess.Popen(
         [sys.executable, "-m", "services.local", "up", "--no-demo"],
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT, env=here.environment,
     )  # fmt: skip
-    wait_for(lambda: "triage" in {each.name for each in getattr(running.read(home), "processes", ())}, 60)
+    wait_for(lambda: "triage" in {each.name for each in getattr(running.read(home), "processes", ())})
     process.kill()
     process.wait()
-    wait_for(lambda: not processes_of(home), 20)
+    wait_for(lambda: not processes_of(home))
 
 
 @pytest.mark.journey

@@ -185,12 +185,12 @@ def test_years_are_counted_without_walking_through_them() -> None:
     calendar = Calendar("Europe/Amsterdam", (((540, 1020),),) * 5 + ((), ()))
     start, end = at("2000-01-03T00:00+01:00"), at("2026-01-05T00:00+01:00")
     weeks = (end.date() - start.date()).days // 7
-    before = time.perf_counter()
+    before = time.process_time()
     assert business_hours.elapsed(calendar, start, end) == timedelta(hours=40 * weeks)
     assert business_hours.add(calendar, start, timedelta(hours=40 * weeks)) == at("2026-01-02T17:00+01:00")
     for _ in range(1_000):
         business_hours.elapsed(calendar, start, end)
-    assert time.perf_counter() - before < 2  # a walk by minutes takes minutes
+    assert time.process_time() - before < 2  # a walk by minutes takes minutes
 
 
 def test_moments_need_a_zone() -> None:

@@ -49,7 +49,7 @@ SEEN_AS_IT_IS = {
     "message": "kind",
     "reply": "visibility state signature settled_by",
     "moderation": "action actor state settled_by",
-    "head": "question state figures because actor",
+    "head": "question state figures because actor why_not",
     "webhook_endpoint": "url event_types description status disabled_because",
     "delivery": "type state",
     "event": "type subject traceparent",

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from services.api.desk import fields
+from services.api.desk import fields, looked_for
 from services.api.desk.desk import Desk
 from shared.kit.errors import Conflict, Invalid
 from shared.models.brand import IssueType, IssueTypeFields, Playbook
@@ -13,6 +13,7 @@ from shared.models.phrase import LANGUAGES, TaxonomyError
 from shared.models.taxonomy import read_definition
 from shared.store import issue_types, rows
 
+_PHRASES = ("phrases", "unless")
 _WHAT_TRIAGE_NEEDS = frozenset({"key", "severity", "phrases", "unless", "status", "parent_key"})
 
 
@@ -20,6 +21,7 @@ async def create_issue_type(desk: Desk, given: Mapping[str, Any]) -> UUID:
     """Adds an issue type. Raises Invalid where a phrase cannot be read, Conflict where the key is taken."""
     asked = fields.read_fields(IssueTypeFields, given)
     await _check(desk, asked)
+    looked_for.may_choose(desk, "An issue type's phrases", _PHRASES, fields.values_of(asked))
     issue_type = IssueType(workspace_id=desk.workspace_id, **fields.values_of(asked))
     await rows.add(desk.session, issue_type)
     return issue_type.id
@@ -32,6 +34,7 @@ async def change_issue_type(desk: Desk, issue_type_id: UUID, given: Mapping[str,
     if asked.key != issue_type.key:
         raise Invalid("An issue type keeps its key; add another one.", errors=[("/key", "cannot be changed")])
     await _check(desk, asked)
+    looked_for.may_choose(desk, "An issue type's phrases", _PHRASES, fields.values_of(asked), issue_type)
     if _WHAT_TRIAGE_NEEDS & set(fields.lay_over(issue_type, asked)):
         issue_type.version += 1
     await rows.touch(desk.session, issue_type)

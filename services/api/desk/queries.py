@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from services.api.desk import fields
+from services.api.desk import fields, looked_for
 from services.api.desk.desk import Desk
 from shared.kit import clock
 from shared.kit.errors import Invalid
@@ -24,7 +24,9 @@ _USUAL_DAYS, _MOST_DAYS = 28, 366
 
 async def create_query(desk: Desk, given: Mapping[str, Any]) -> UUID:
     """Saves a query. Raises Invalid where its text cannot be read, with the position."""
-    query = Query(workspace_id=desk.workspace_id, **await _read(desk, fields.read_fields(QueryFields, given)))
+    asked = await _read(desk, fields.read_fields(QueryFields, given))
+    looked_for.may_choose(desk, "A query's text", ("text",), asked)
+    query = Query(workspace_id=desk.workspace_id, **asked)
     await rows.add(desk.session, query)
     return query.id
 
@@ -33,6 +35,7 @@ async def change_query(desk: Desk, query_id: UUID, given: Mapping[str, Any]) -> 
     """Changes what is given of a query; another text is another version."""
     query = await rows.take(desk.session, Query, desk.workspace_id, query_id)
     asked = await _read(desk, fields.changed_fields(QueryFields, query, given))
+    looked_for.may_choose(desk, "A query's text", ("text",), asked, query)
     if asked["text"] != query.text:
         query.version += 1
     for name, value in asked.items():

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from services.api.desk import fields
+from services.api.desk import fields, looked_for
 from services.api.desk.desk import Desk
 from shared.acts import conversations as acts
 from shared.kit.errors import Conflict, Forbidden, Invalid
@@ -19,6 +19,7 @@ from shared.store import rows
 async def create_queue(desk: Desk, given: Mapping[str, Any]) -> UUID:
     """Adds a queue. A conversation goes to the first by position whose filter matches."""
     asked = await _read(desk, fields.read_fields(QueueFields, given))
+    looked_for.may_filter(desk, asked.filter)
     queue = Queue(workspace_id=desk.workspace_id, **fields.values_of(asked))
     await rows.add(desk.session, queue)
     return queue.id
@@ -27,7 +28,9 @@ async def create_queue(desk: Desk, given: Mapping[str, Any]) -> UUID:
 async def change_queue(desk: Desk, queue_id: UUID, given: Mapping[str, Any]) -> UUID:
     """Changes what is given of a queue. What waits in it already stays."""
     queue = await rows.take(desk.session, Queue, desk.workspace_id, queue_id)
-    fields.lay_over(queue, await _read(desk, fields.changed_fields(QueueFields, queue, given)))
+    asked = await _read(desk, fields.changed_fields(QueueFields, queue, given))
+    looked_for.may_filter(desk, asked.filter, queue.filter)
+    fields.lay_over(queue, asked)
     await rows.touch(desk.session, queue)
     return queue.id
 

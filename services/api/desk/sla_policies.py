@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from services.api.desk import fields, versions
+from services.api.desk import fields, looked_for, versions
 from services.api.desk.desk import Desk
 from shared.kit.errors import Invalid
 from shared.models.sla import Calendar, SlaPolicy, SlaPolicyFields
@@ -19,7 +19,9 @@ _OTHERS = tuple(name for name in SlaPolicyFields.model_fields if name != "ignore
 
 async def create_sla_policy(desk: Desk, given: Mapping[str, Any]) -> UUID:
     """Adds a policy; durations are ISO 8601 (`PT1H`, `P7D`). Raises Invalid, naming each thing that is wrong."""
-    policy = SlaPolicy(workspace_id=desk.workspace_id, **await _read(desk, given))
+    asked = await _read(desk, given)
+    looked_for.may_filter(desk, asked["filter"])
+    policy = SlaPolicy(workspace_id=desk.workspace_id, **asked)
     await versions.add(desk, policy, kept=tuple(SlaPolicyFields.model_fields))
     return policy.id
 
@@ -31,6 +33,7 @@ async def change_sla_policy(desk: Desk, policy_id: UUID, given: Mapping[str, Any
     if standing["ignore_older_than"] is not None:
         standing["ignore_older_than"] = duration.write(timedelta(seconds=standing["ignore_older_than"]))
     asked = await _read(desk, standing | dict(given))
+    looked_for.may_filter(desk, asked["filter"], policy.filter)
     await versions.change(desk, policy, asked, binding=_PROMISE, kept=tuple(SlaPolicyFields.model_fields))
     return policy.id
 

@@ -111,7 +111,7 @@ def _components() -> dict[str, Schema]:
     shown = {one for noun in nouns for one in schemas.nouns_shown(noun)}
     components = {name_of(noun): schemas.of_read_model(view(noun)) for noun in sorted(shown)}
     components |= {
-        "Finding": schemas.finding(), "Findings": schemas.findings(), "Problem": schemas.problem(), "Page": PAGE,
+        "Findings": schemas.findings(), "Problem": schemas.problem(), "Page": PAGE,
         "EventEnvelope": EVENT,
     }  # fmt: skip
     for operation in OPERATIONS:

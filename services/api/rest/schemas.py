@@ -7,6 +7,7 @@ from typing import Any
 from sqlmodel import SQLModel
 
 from services.api.desk.desk import view
+from shared.models import findings as shapes
 from shared.models.read_model import Column, Nested, ReadModel, Type
 
 Schema = dict[str, Any]
@@ -132,47 +133,21 @@ def example_of(schema: Mapping[str, Any], components: Mapping[str, Schema], dept
 
 
 _TEXT: Schema = {"type": "string"}
-_NUMBER: Schema = {"type": "number"}
 _INTEGER: Schema = {"type": "integer"}
-_BASE: Schema = {
-    "value": {},
-    "confidence": {"anyOf": [{"type": "number", "minimum": 0, "maximum": 1}, {"type": "null"}]},
-    "why": {},
-    "decided_by": _TEXT,
-    "version": {"type": ["string", "integer"]},
-}
-
-
-def _finding(**more: Schema) -> Schema:
-    return {"type": ["object", "null"], "properties": {**_BASE, **more}, "required": ["value"]}
 
 
 def findings() -> Schema:
     """Everything that triage found in a mention, by what was asked. Places are code points of `text`."""
-    place = {"start": _INTEGER, "end": _INTEGER}
     return {
         "type": "object",
         "description": "All that was found, each with value, confidence, why, and what decided it. Places (`start`, `end`) "
         "count code points of `text`. A person's correction stands in the place of what it corrects.",
         "properties": {
-            **{
-                name: {"$ref": f"{REF}Finding"}
-                for name in ("language", "intent", "urgency", "relevance", "spam", "priority")
-            },
-            "sentiment": _finding(score={**_NUMBER, "minimum": -1, "maximum": 1}),
-            "issues": {"type": "array", "items": _finding(**place)},
-            "entities": {"type": "array", "items": _finding(type=_TEXT, text=_TEXT, **place)},
-            "pii": {"type": "array", "items": _finding(type=_TEXT, **place)},
-            "authenticity": _finding(signals={"type": "array", "items": {"type": "object"}}),
-            "duplicate": _finding(kind={"type": ["string", "null"]}),
+            name: {"type": "array", "items": shape.schema()} if shape.many else shape.schema()
+            for name, shape in shapes.FINDINGS.items()
         },
         "additionalProperties": True,
     }
-
-
-def finding() -> Schema:
-    """A single finding."""
-    return _finding()
 
 
 def problem() -> Schema:

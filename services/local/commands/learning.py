@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +12,8 @@ from services.local.commands import quality
 from services.local.commands.session import settings_or_exit, tell
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from services.api.desk.desk import Desk
     from shared.kit.settings import Settings
 
@@ -63,7 +65,7 @@ def refit(
 def list_versions(
     question: Annotated[str | None, typer.Argument(help="Only of this question.")] = None, workspace: Workspace = "main"
 ) -> None:
-    """List the versions of a workspace's heads.
+    """List the versions of a workspace's heads: which answers now, and why each other one does not.
 
     \b
     Example: webcare train list intent
@@ -71,7 +73,6 @@ def list_versions(
     import asyncio
 
     from rich.console import Console
-    from rich.table import Table
 
     from services.local import refitting
 
@@ -86,11 +87,18 @@ def list_versions(
     if not found:
         tell("There are none yet: what the project ships answers. `webcare train refit` makes the first.")
         return
-    table = Table("question", "version", "state", "made", "learned from", "why")
-    for row in found:
+    Console().print(_as_table(found))
+
+
+def _as_table(versions: Sequence[Mapping[str, object]]) -> Table:
+    from rich.table import Table
+
+    table = Table("question", "version", "state", "made", "learned from", "why", "answers now")
+    for row in versions:
         named = ("question", "version", "state", "created_at", "learned_from", "because")
-        table.add_row(*(str(row[name]) for name in named))
-    Console().print(table)
+        answers = "yes" if row["in_force"] else f"no. {row['why_not']}"
+        table.add_row(*(str(row[name]) for name in named), answers)
+    return table
 
 
 def back(

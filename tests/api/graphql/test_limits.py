@@ -13,6 +13,7 @@ from services.api.graphql.schema import schema
 from shared.kit.errors import Invalid, WebcareError
 from tests.api.graphql.asking import refused
 from tests.api.world import World
+from tests.machine import slowness
 
 
 def measured(text: str, variables: dict[str, Any] | None = None, operation: str | None = None) -> Any:
@@ -96,10 +97,10 @@ def test_one_operation_is_chosen() -> None:
 )  # fmt: skip
 def test_hostile_documents_are_refused_at_once(text: str) -> None:
     kept = Documents(schema())
-    began = time.perf_counter()
+    began = time.process_time()
     with pytest.raises((Refused, WebcareError)):
         limits.check(kept.read(text, None).node, None, {})
-    assert time.perf_counter() - began < 2, "a refusal must cost little"
+    assert time.process_time() - began < 2 * slowness(), "a refusal must cost little"
 
 
 async def test_what_is_too_much_says_so(world: World) -> None:

@@ -85,15 +85,18 @@ async def test_what_was_refused_under_a_key_may_come_again(world: World) -> None
 
 
 async def test_two_at_once_under_one_key_make_one(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = mutations._do
+    real, told = mutations._do, asyncio.Event()
 
     async def slowly(*arguments: Any) -> Any:
-        await asyncio.sleep(0.3)
+        await told.wait()
         return await real(*arguments)
 
     monkeypatch.setattr(mutations, "_do", slowly)
     variables = {"input": {"name": "Northwind"}, "key": "k-3"}
-    both = await asyncio.gather(answered(world, MAKE, variables), answered(world, MAKE, variables))
+    running = [asyncio.create_task(answered(world, MAKE, variables)) for _ in range(2)]
+    await asyncio.wait(running, timeout=60, return_when=asyncio.FIRST_COMPLETED)
+    told.set()
+    both = await asyncio.gather(*running)
     codes = [one["errors"][0]["extensions"]["code"] for one in both if "errors" in one]
     assert codes == ["idempotency_key_running"]
     assert len((await asked(world, "{ brands { edges { node { id } } } }"))["brands"]["edges"]) == 1

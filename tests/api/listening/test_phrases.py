@@ -17,6 +17,7 @@ import pytest
 from services.api.listening.phrases import ENGLISH, WHOLE_PAIRS, phrases
 from services.api.listening.sample import IssueMention
 from tests.api.listening.made_up import OUTAGE, PRAISE, WAITING, a_mention, an_id, mentions_of
+from tests.machine import slowness
 
 REAL = Path(__file__).parents[4] / "shared" / "data" / "airline_dev.jsonl.gz"
 
@@ -174,7 +175,7 @@ def test_spans_outside_the_text_do_no_harm() -> None:
 def test_a_hostile_text_costs_no_more_than_its_length(text: str) -> None:
     before = time.process_time()
     phrases(said([text, "b" + text]))
-    assert time.process_time() - before < 2
+    assert time.process_time() - before < 2 * slowness()
 
 
 @pytest.fixture(scope="module")
@@ -219,4 +220,4 @@ def test_ten_thousand_mentions_take_about_a_second(real: dict[str | None, list[I
     everything = [mention for mentions in real.values() for mention in mentions]
     before = time.process_time()
     phrases(everything, [replace(mention, id=an_id(mention.id)) for mention in everything])
-    assert time.process_time() - before < 5, "the bound leaves room for a busy machine"
+    assert time.process_time() - before < 5 * slowness()

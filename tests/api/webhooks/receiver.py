@@ -122,7 +122,7 @@ async def deliver(
     *,
     allowed: tuple[Network, ...],
     total_s: float = 15.0,
-    within_s: float = 20.0,
+    within_s: float = 60.0,
 ) -> None:
     """Runs a deliverer until something holds, then a little longer: nothing more may happen."""
     async with a_deliverer(database, allowed, total_s) as run, asyncio.timeout(within_s):
@@ -179,10 +179,11 @@ def ended(database: Database, workspace_id: UUID, where: str = "true") -> Callab
 
 
 async def one(database: Database, workspace_id: UUID) -> dict[str, Any]:
-    """The only delivery, with seconds until it is due."""
+    """The only delivery, with the seconds until it is due from when its last try was written."""
     found = await rows(
         database, workspace_id,
-        "SELECT *, extract(epoch FROM next_at - now())::float8 AS in_s FROM delivery "
+        "SELECT *, extract(epoch FROM next_at - (SELECT max(uuid_extract_timestamp(a.id)) FROM delivery_attempt a "
+        "WHERE a.delivery_id = delivery.id))::float8 AS in_s FROM delivery "
         "WHERE type <> 'webhook_endpoint.disabled'",
     )  # fmt: skip
     assert len(found) == 1

@@ -51,7 +51,7 @@ async def hear(address: str, cursor: Any = None, **settings: Any) -> list[Page]:
     )
     pages: list[Page] = []
     with pytest.raises(TryLater, match="Jetstream"):
-        await asyncio.wait_for(_collect(channel, cursor, pages), 10)
+        await asyncio.wait_for(_collect(channel, cursor, pages), 60)
     await http.close()
     return pages
 
@@ -120,7 +120,7 @@ async def test_jetstream_is_heard_for_what_the_workspace_listens_for_and_the_res
         channel.listen_for(wanted)
         pages: list[Page] = []
         with pytest.raises(TryLater, match="Jetstream"):
-            await asyncio.wait_for(_collect(channel, None, pages), 10)
+            await asyncio.wait_for(_collect(channel, None, pages), 60)
         await http.close()
     heard = [one.text for page in pages for one in page.mentions]
     assert heard == ["my northwind is down", "northwind", "look at this"]
