@@ -23,8 +23,8 @@ def _many(noun: str, up: str, column: str, doc: str, *, order: str = "", limit: 
     return Nested(noun, _LIST.format(up=up, column=column), doc, many=True, order=order, shown=False, limit=limit)
 
 
-# What stands at another venue in the same words, or nearly so: the first to say them, and its copies (found by an index), as
-# far as they were published within 72 hours. A feed's item about the very same post is no other place.
+# What stands at another venue in the same words, or nearly so: the first to say them, and its copies (found by an index; of a storm of
+# them 200 are looked at), as far as they were published within 72 hours. A feed's item about the very same post is no other place.
 _ALSO_ON = """(
     SELECT coalesce(json_agg(json_build_object(
         'id', o.id, 'channel_type', o.channel_type, 'published_at', o.published_at,
@@ -34,8 +34,8 @@ _ALSO_ON = """(
         SELECT n.*, found.findings FROM (
             SELECT {a}.duplicate_of AS id, {a}.findings
             UNION ALL
-            SELECT x.mention_id, x.findings FROM assessment x
-            WHERE x.workspace_id = {m}.workspace_id AND x.duplicate_of = coalesce({a}.duplicate_of, {m}.id)
+            (SELECT x.mention_id, x.findings FROM assessment x
+             WHERE x.workspace_id = {m}.workspace_id AND x.duplicate_of = coalesce({a}.duplicate_of, {m}.id) LIMIT 200)
         ) found JOIN mention n ON n.workspace_id = {m}.workspace_id AND n.id = found.id
         WHERE n.id <> {m}.id AND n.channel_type <> {m}.channel_type AND n.deleted_at IS NULL
           AND n.published_at BETWEEN {m}.published_at - interval '72 hours' AND {m}.published_at + interval '72 hours'
