@@ -54,11 +54,25 @@ def write(calendar: Calendar) -> dict[str, Any]:
         "weekly": {
             day: [_written(hours) for hours in week] for day, week in zip(DAYS, calendar.weekly, strict=True) if week
         },
-        "holidays": [
-            {"date": holiday.day.isoformat(), "name": holiday.name}
-            | ({"open": [_written(hours) for hours in holiday.open]} if holiday.open else {})
-            for _, holiday in sorted(calendar.holidays.items())
-        ],
+        "holidays": [write_holiday(holiday) for _, holiday in sorted(calendar.holidays.items())],
+    }
+
+
+def write_holiday(holiday: Holiday) -> dict[str, Any]:
+    """A holiday as `parse` reads it."""
+    written: dict[str, Any] = {"date": holiday.day.isoformat(), "name": holiday.name}
+    return written | ({"open": [_written(hours) for hours in holiday.open]} if holiday.open else {})
+
+
+def effective(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """The hours that hold, as `parse` reads them: a day that stands in `holidays` goes by that, any other by `ical_holidays`."""
+    own = stored["holidays"]
+    known = {one["date"] for one in own}
+    followed = [one for one in stored.get("ical_holidays") or () if one["date"] not in known]
+    return {
+        "timezone": stored["timezone"],
+        "weekly": stored["weekly"],
+        "holidays": sorted([*own, *followed], key=lambda one: str(one["date"])),
     }
 
 

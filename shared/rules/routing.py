@@ -3,6 +3,10 @@
 Queue: the first by position (then id) whose filter matches. Order inside: priority class, nearest deadline (none goes
 last), longest wait, id.
 
+What a queue's work takes is written as needs; one without a name means what the conversation has (its language, its country, its
+type of channel), and asks nothing of a conversation that does not have it. An agent who names no language at all gets work in
+every one.
+
 An agent is excluded for the first of these reasons that holds: not in the queue's teams; offline or away; not on
 shift; refused this conversation; a required skill missing; a preferred skill missing that is not dropped yet; no
 capacity left; full share in the fairness window. Preferred skills are dropped one by one, the last first, each time the
@@ -23,6 +27,14 @@ from uuid import UUID
 from shared.rules.filter import EVERYTHING, Filter, evaluate
 from shared.rules.priority import rank
 
+ANY = "*"
+"""The name of a skill that stands for every one of its kind."""
+SPOKEN = 3
+"""The level of a language that an agent names without one."""
+OF_CONVERSATIONS = ("language", "country", "channel")
+"""The kinds of skill of which a conversation itself says the name."""
+
+Stage = Literal["own", "widened", "overflow"]
 Presence = Literal["online", "away", "offline"]
 Reason = Literal[
     "other_team", "absent", "off_shift", "refused", "lacks_skill", "lacks_preferred_skill", "no_capacity", "had_share"
@@ -57,7 +69,8 @@ class Need:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A conversation that waits. Without `team_ids` every team may have it; `weight` is what it takes of a capacity."""
+    """A conversation that waits. Without `team_ids` every team may have it; `weight` is what it takes of a capacity,
+    `queued_at` when it last came to its queue."""
 
     conversation_id: UUID
     waiting_since: datetime
@@ -71,6 +84,7 @@ class Item:
     refused_by: frozenset[UUID] = frozenset()
     last_agent_id: UUID | None = None
     last_agent_at: datetime | None = None
+    queued_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +131,43 @@ class Decision:
     relaxed: tuple[str, ...]
     seed: str
     decided_at: datetime
+
+
+def needs(
+    written: Iterable[Mapping[str, Any]], *, language: str | None, country: str | None, channel: str | None
+) -> tuple[tuple[Need, ...], tuple[Need, ...]]:
+    """What a queue asks for a conversation: (required, preferred), in the order written. Each is {kind, name?, level?, required?}."""
+    own = {"language": language, "country": country, "channel": channel}
+    asked: dict[bool, list[Need]] = {True: [], False: []}
+    for one in written:
+        name = one.get("name") or own.get(str(one["kind"]))
+        if name:
+            asked[bool(one.get("required", True))].append(Need(skill_of(one["kind"], name), int(one.get("level") or 1)))
+    return tuple(asked[True]), tuple(asked[False])
+
+
+def skill_of(kind: object, name: object) -> str:
+    """A skill as candidates and needs name it: `language:nl`."""
+    return f"{kind}:{str(name).casefold()}"
+
+
+def skills(written: Iterable[Mapping[str, Any]], languages: Iterable[str]) -> dict[str, int]:
+    """An agent's skills with their levels: those written, [{kind, name, level?}], and the languages that were only named."""
+    known = {skill_of("language", one): SPOKEN for one in languages}
+    known |= {skill_of(one["kind"], one["name"]): int(one.get("level") or SPOKEN) for one in written}
+    if not any(skill.startswith("language:") for skill in known):
+        known[skill_of("language", ANY)] = SPOKEN
+    return known
+
+
+def stage(refusals: int, waited: timedelta, *, after: int, expires: timedelta, widens: bool) -> Stage:
+    """Who is asked about work that is pushed: the queue's own teams; after so many refusals its secondary ones too (`widens`: it has
+    any); after as many more nobody is asked any more, and it overflows. The time in which an offer would have expired counts as a
+    refusal, so that work for which nobody can be asked moves on as well."""
+    rounds = max(refusals, waited // expires)
+    if rounds < after:
+        return "own"
+    return "widened" if widens and rounds < 2 * after else "overflow"
 
 
 def choose_queue(queues: Iterable[Queue], row: Mapping[str, Any]) -> Queue | None:
@@ -232,7 +283,7 @@ def _free(item: Item, candidate: Candidate) -> int:
 
 def _level(candidate: Candidate, need: Need) -> int:
     """The agent's level of a skill; 0 if it is below what is needed."""
-    level = candidate.skills.get(need.skill, 0)
+    level = candidate.skills.get(need.skill, candidate.skills.get(f"{need.skill.partition(':')[0]}:{ANY}", 0))
     return level if level >= need.level else 0
 
 

@@ -27,6 +27,7 @@ def write(item: Item, candidates: Iterable[Candidate], rules: Rules, decision: D
             "refused_by": _texts(item.refused_by),
             "last_agent_id": _text(item.last_agent_id),
             "last_agent_at": item.last_agent_at and item.last_agent_at.isoformat(),
+            "queued_at": item.queued_at and item.queued_at.isoformat(),
         },
         "rules": {"relax_after_s": rules.relax_after_s, "affinity_s": rules.affinity_s, "share": rules.share},
         "candidates": [
@@ -62,6 +63,7 @@ def replay(record: Mapping[str, Any]) -> Decision:
             refused_by=_ids(item["refused_by"]),
             last_agent_id=_id(item["last_agent_id"]),
             last_agent_at=_moment(item["last_agent_at"]),
+            queued_at=_moment(item.get("queued_at")),
         ),
         [
             Candidate(

@@ -15,7 +15,7 @@ moment: the same input gives the same answer on any day, whatever was polled, in
 """
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -24,7 +24,7 @@ from shared.rules.business_hours import Calendar, Interval
 
 EventKind = Literal["started", "reapplied", "reopened", "paused", "resumed", "stopped", "cancelled", "annulled"]
 State = Literal["running", "paused", "met", "breached", "cancelled"]
-FactKind = Literal["started", "paused", "resumed", "warning", "breached", "met", "cancelled"]
+FactKind = Literal["started", "paused", "resumed", "warning", "breached", "met", "cancelled", "corrected"]
 
 _AT_ONE_MOMENT: tuple[EventKind, ...] = (
     "started",
@@ -129,6 +129,26 @@ def corrected(told: Collection[str], events: Iterable[Event], until: datetime) -
     return sorted(key for key in told if key not in standing and key.startswith(("breached:", "met:")))
 
 
+def untold(told: Collection[str], events: Iterable[Event], until: datetime) -> list[Fact]:
+    """What there is to tell by a moment to those who were told the facts with these keys: what is new, what corrects a verdict
+    (`corrected`; `detail` is the key that no longer holds), and a corrected verdict that holds again, by a key of its own.
+    """
+    standing = facts(events, until)
+    found = [fact for fact in standing if fact.key not in told]
+    holds = {fact.key: fact for fact in standing}
+    for key in {key.partition("#")[0] for key in told if key.startswith(("breached:", "met:"))}:
+        times = 1
+        while f"{key}#{times + 1}" in told:
+            times += 1
+        latest = key if times == 1 else f"{key}#{times}"
+        is_corrected = f"corrected:{latest}" in told
+        if key not in holds and not is_corrected:
+            found.append(Fact("corrected", until, f"corrected:{latest}", latest))
+        elif key in holds and is_corrected:
+            found.append(replace(holds[key], key=f"{key}#{times + 1}"))
+    return sorted(found, key=lambda fact: (fact.at, fact.kind == "corrected", fact.key))
+
+
 def explain(events: Iterable[Event], at: datetime) -> list[Interval]:
     """What was counted from the start to a moment and why: disjoint, covering, and summing to `elapsed`."""
     run = _fold(events, at)
@@ -143,10 +163,11 @@ def explain(events: Iterable[Event], at: datetime) -> list[Interval]:
     return shown
 
 
-def merged(*histories: Iterable[Event]) -> tuple[Event, ...]:
-    """The history of one clock for conversations that became one, as if they had been one from the earliest start."""
-    events = {(event.kind, event.cause): event for history in histories for event in history}
-    return tuple(sorted(events.values(), key=_order))
+def in_order(events: Iterable[Event]) -> tuple[Event, ...]:
+    """A history as it is read: in the order of its events, each once, without what was annulled."""
+    happened = {(event.kind, event.cause): event for event in sorted(events, key=_order, reverse=True)}
+    annulled = {cause for kind, cause in happened if kind == "annulled"}
+    return tuple(sorted((one for one in happened.values() if one.cause not in annulled), key=_order))
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,11 +269,12 @@ class _Run:
         self.since = to
 
     def pass_marks(self, to: datetime) -> None:
-        if self.breached_at is not None:
+        if self.breached_at is not None or not (unwarned := self.unwarned()):
             return
-        for key, mark in self.unwarned():
+        last = min(to, self.due(self.terms.within))  # nobody is warned of what has happened
+        for key, mark in unwarned:
             at = self.due(mark.used)
-            if at <= to:
+            if at <= last:
                 self.warned[key] = mark.name, at
                 self.told.append(Fact("warning", at, key, mark.name))
 

@@ -20,6 +20,9 @@ def a_calendar(weekly: dict[str, Any], timezone: str = "Europe/Amsterdam", holid
 
 CHRISTMAS = {"date": "2026-12-25", "name": "Christmas"}
 CHRISTMAS_EVE = {"date": "2026-12-24", "name": "Christmas Eve", "open": [["09:00", "12:00"]]}
+EVENING_OF_24 = {"date": "2026-12-24", "name": "Christmas Eve", "open": [["20:00", "02:00"]]}
+THANKSGIVING = {"date": "2026-11-26", "name": "Thanksgiving"}
+DAY_AFTER = {"date": "2026-11-27", "name": "The day after", "open": [["09:00", "13:00"]]}
 NEW_YEAR = {"date": "2027-01-01", "name": "New Year"}
 
 NINE_TO_FIVE = week(WEEKDAYS, ("09:00", "17:00"))
@@ -34,12 +37,14 @@ CALENDARS: dict[str, Calendar | None] = {
     "two to three": a_calendar(week(DAYS, ("02:00", "03:00"))),
     "around two": a_calendar(week(DAYS, ("01:30", "02:30"))),
     "night": a_calendar(week(DAYS, ("22:00", "06:00")), holidays=(CHRISTMAS,)),
+    "short night": a_calendar(week(DAYS, ("22:00", "06:00")), holidays=(EVENING_OF_24, CHRISTMAS)),
     "friday night": a_calendar(week(("fri",), ("22:00", "06:00"))),
     "monday round": a_calendar(week(("mon",), ("09:00", "09:00"))),
     "monday evening": a_calendar(week(("mon",), ("18:00", "24:00"))),
     "past midnight": a_calendar({"mon": [["18:00", "24:00"]], "tue": [["00:00", "02:00"]]}),
     "overlapping": a_calendar(week(("mon",), ("09:00", "13:00"), ("12:00", "17:00"))),
     "new york": a_calendar(NINE_TO_FIVE, "America/New_York"),
+    "thanksgiving": a_calendar(NINE_TO_FIVE, "America/New_York", holidays=(THANKSGIVING, DAY_AFTER)),
     "new york always": a_calendar(week(DAYS, ALL_DAY), "America/New_York"),
     "new york night": a_calendar(week(DAYS, ("20:00", "04:00")), "America/New_York"),
     "new york one": a_calendar(week(DAYS, ("01:00", "02:00")), "America/New_York"),

@@ -217,3 +217,50 @@ def test_laws(item: Item, agents: list[Candidate], rules: Rules, seed: str, chan
     assert routing_record.replay(record) == decision
     assert record["agent_id"] == (str(decision.agent_id) if decision.agent_id else None)
     assert all(("excluded" in one) != ("score" in one) for one in record["candidates"])
+
+
+@pytest.mark.parametrize(
+    ("refusals", "waited_s", "widens", "expected"),
+    [
+        (0, 0, True, "own"),
+        (2, 0, True, "own"),
+        (3, 0, True, "widened"),
+        (5, 0, True, "widened"),
+        (6, 0, True, "overflow"),
+        (3, 0, False, "overflow"),
+        (0, 179, True, "own"),
+        (0, 180, True, "widened"),
+        (1, 359, True, "widened"),
+        (1, 360, True, "overflow"),
+    ],
+)
+def test_who_is_asked_widens_by_refusals_and_by_their_time(
+    refusals: int, waited_s: int, widens: bool, expected: str
+) -> None:
+    found = routing.stage(
+        refusals, timedelta(seconds=waited_s), after=3, expires=timedelta(seconds=60), widens=widens
+    )  # fmt: skip
+    assert found == expected
+
+
+def test_what_a_queue_needs_of_a_conversation() -> None:
+    written: list[dict[str, Any]] = [
+        {"kind": "language", "level": 2, "required": True},
+        {"kind": "product", "name": "Fibre", "required": False},
+        {"kind": "country", "required": False},
+        {"kind": "channel"},
+    ]
+    required, preferred = routing.needs(written, language="NL", country=None, channel="mail")
+    assert required == (routing.Need("language:nl", 2), routing.Need("channel:mail", 1))
+    assert preferred == (routing.Need("product:fibre", 1),), "a conversation without a country asks none"
+
+
+def test_an_agent_who_names_no_language_gets_every_one_and_who_names_one_gets_that() -> None:
+    item = an_item(required=(routing.Need("language:fr"),))
+    for written, languages, fits in (
+        ([], [], True), ([], ["nl"], False), ([], ["FR"], True), ([{"kind": "language", "name": "fr", "level": 1}], [], True),
+        ([{"kind": "product", "name": "x"}], [], True),
+    ):  # fmt: skip
+        candidate = an_agent(skills=routing.skills(written, languages))
+        found = routing.consider(item, candidate, Rules(), at=NOW)
+        assert (found.excluded is None) == fits, (written, languages)

@@ -1,21 +1,14 @@
-"""SLA clocks: golden histories, a naive clock that ticks every minute, and the laws of the fold."""
+"""SLA clocks: golden histories, what is told and when, what is corrected. The laws are in `test_sla_laws.py`."""
 
-import random
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from functools import lru_cache
-from itertools import pairwise
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from shared.rules import duration, sla_clock
-from shared.rules.business_hours import Calendar
-from shared.rules.sla_clock import Event, EventKind, Fact, Mark, Terms
+from shared.rules import duration, sla_clock, sla_joining
+from shared.rules.sla_clock import Event, Fact, Terms
 from tests.rules.calendars import CALENDARS, DEADLINES, at
 from tests.rules.sla_cases import CASES, START, Case, history
-from tests.rules.test_business_hours import naive_is_open
 
 MINUTE = timedelta(minutes=1)
 
@@ -150,15 +143,54 @@ def test_a_reply_settled_later_corrects_the_breach() -> None:
     assert (clock.state, clock.stopped_at) == ("met", moment("23T09:50"))
 
 
-def test_merged_conversations_have_one_clock_from_the_earliest_start() -> None:
-    elder = [Event("started", moment("23T09:00"), "a", Terms(timedelta(hours=2), None))]
-    younger = [
-        Event("started", moment("23T10:00"), "b", Terms(timedelta(hours=1), None)),
-        Event("stopped", moment("23T10:30"), "c"),
+def test_a_verdict_may_be_corrected_and_stand_again_and_each_time_it_is_told() -> None:
+    told: dict[str, Fact] = {}
+
+    def hear(*events: Event, then: str) -> list[tuple[str, datetime]]:
+        new = sla_clock.untold(told, [*history(START), *events], moment(then))
+        assert not told.keys() & {fact.key for fact in new}
+        told.update((fact.key, fact) for fact in new)
+        return [(fact.kind, fact.at) for fact in new]
+
+    sent = Event("stopped", moment("23T09:50"), "reply 1")
+    undelivered = Event("annulled", moment("23T12:00"), "reply 1")
+    other = Event("stopped", moment("23T09:40"), "reply 2")
+    assert hear(then="23T11:00") == [("started", moment("23T09:00")), ("breached", moment("23T10:00"))]
+    assert hear(then="23T11:01") == []
+    assert hear(sent, then="23T11:30") == [("met", moment("23T09:50")), ("corrected", moment("23T11:30"))]
+    assert [fact.detail in told for fact in told.values() if fact.kind == "corrected"] == [True]
+    assert hear(sent, then="23T11:31") == []
+    again = hear(sent, undelivered, then="23T12:00")
+    assert sorted(again) == [("breached", moment("23T10:00")), ("corrected", moment("23T12:00"))]
+    assert hear(sent, undelivered, then="23T12:01") == []
+    assert sorted(hear(sent, undelivered, other, then="23T13:00")) == [
+        ("corrected", moment("23T13:00")),
+        ("met", moment("23T09:40")),
     ]
-    clock = sla_clock.read(sla_clock.merged(younger, elder, elder), moment("23T12:00"))
+
+
+def test_three_conversations_that_became_one_after_the_other() -> None:
+    """The second merge joins what the first made: the earliest start of all, and its terms."""
+    ours = history("23T10:00 start PT8H office", "23T13:00 stop")
+    second = [replace(one, cause="second") for one in history("23T09:30 start PT8H office")]
+    third = [replace(one, cause="third") for one in history("23T09:00 start PT6H office")]
+    two = sla_joining.merged(ours, second, at=moment("23T11:00"), cause="merge 1", last=True)
+    three = sla_joining.merged(two, third, at=moment("23T12:00"), cause="merge 2", last=True)
+    clock = sla_clock.read(three, moment("23T14:00"))
     assert clock is not None
-    assert (clock.started_at, clock.state, clock.elapsed) == (moment("23T09:00"), "met", timedelta(minutes=90))
+    assert (clock.state, clock.started_at, clock.stopped_at) == ("met", moment("23T09:00"), moment("23T13:00"))
+    assert (clock.elapsed, clock.deadline_at) == (timedelta(hours=4), moment("23T15:00"))
+
+
+def test_what_was_handed_over_is_answered_in_private() -> None:
+    public = history("23T09:00 start PT4H office")
+    stays, private = sla_joining.handed_over(public, at=moment("23T10:00"), cause="handover 1")
+    clock = sla_clock.read([*private, Event("stopped", moment("23T12:30"), "reply 1")], moment("23T15:00"))
+    assert clock is not None
+    assert (clock.state, clock.elapsed, clock.deadline_at) == ("met", timedelta(hours=3.5), moment("23T13:00"))
+    assert [fact.kind for fact in sla_clock.facts(stays, moment("23T15:00"))] == ["started", "cancelled"]
+    told = [{fact.key for fact in sla_clock.facts(one, moment("23T10:00"))} for one in (public, private)]
+    assert told[0] == told[1], "what was told in public is not told again"
 
 
 def test_events_are_checked() -> None:
@@ -168,151 +200,3 @@ def test_events_are_checked() -> None:
         Event("paused", moment("23T09:00"), "x", Terms(MINUTE))
     with pytest.raises(ValueError, match="zone"):
         Event("paused", datetime(2026, 11, 23), "x")  # noqa: DTZ001
-
-
-# ------------------------------------------------ a second implementation, slow and simple
-
-ORDER = ["started", "reapplied", "reopened", "paused", "resumed", "stopped", "cancelled"]
-
-
-@lru_cache(maxsize=200_000)
-def is_open(calendar: Calendar | None, minute: datetime) -> bool:
-    return calendar is None or naive_is_open(calendar, minute)
-
-
-@dataclass
-class Ticking:
-    """How the naive clock stands: it walks through every minute and looks."""
-
-    phase: str = "running"
-    used: int = 0
-    breached_at: datetime | None = None
-
-
-def tick(events: list[Event], until: datetime) -> Ticking | None:
-    known = sorted((e for e in events if e.at <= until), key=lambda e: (e.at, ORDER.index(e.kind), e.cause))
-    starts = [e for e in known if e.kind == "started"]
-    if not starts or starts[0].terms is None:
-        return None
-    now, terms, clock = starts[0].at, starts[0].terms, Ticking()
-    waiting = [e for e in known if e.kind != "started"]
-    while True:
-        while waiting and waiting[0].at <= now:
-            event = waiting.pop(0)
-            turns = {
-                ("reopened", "stopped"): "running",
-                ("paused", "running"): "paused",
-                ("resumed", "paused"): "running",
-                ("stopped", "running"): "stopped",
-                ("stopped", "paused"): "stopped",
-                ("cancelled", "running"): "cancelled",
-                ("cancelled", "paused"): "cancelled",
-            }
-            if event.terms and clock.phase != "cancelled":
-                terms = event.terms
-            clock.phase = turns.get((event.kind, clock.phase), clock.phase)
-        if now == until:
-            return clock
-        if clock.phase == "running":
-            if clock.breached_at is None and clock.used >= terms.within // MINUTE:
-                clock.breached_at = now
-            clock.used += is_open(terms.calendar, now)
-        now += MINUTE
-
-
-BEGIN = datetime(2026, 3, 27, 8, tzinfo=UTC)  # the Friday before the clocks of Europe jump
-MINUTES = st.one_of(st.integers(0, 3 * 1440), st.integers(0, 8).map(lambda n: n * 60))
-TERMS = st.builds(
-    Terms,
-    within=st.one_of(st.integers(1, 600), st.sampled_from([60, 120])).map(lambda n: MINUTE * n),
-    calendar=st.sampled_from(
-        [CALENDARS[name] for name in ("none", "office", "lunch", "night", "two to three", "sunday")]
-    ),
-    marks=st.lists(st.integers(1, 300), max_size=2, unique=True).map(
-        lambda used: tuple(Mark(f"m{n}", MINUTE * n) for n in used)
-    ),
-    policy_version=st.integers(1, 3),
-)
-
-
-@st.composite
-def events(draw: st.DrawFn) -> list[Event]:
-    made = [Event("started", BEGIN + MINUTE * draw(MINUTES), "first", draw(TERMS))]
-    for number in range(draw(st.integers(0, 9))):
-        kind: EventKind = draw(
-            st.sampled_from(("paused", "resumed", "stopped", "reopened", "reapplied", "cancelled", "started"))
-        )
-        terms = draw(TERMS) if kind in {"started", "reapplied"} else None
-        made.append(Event(kind, BEGIN + MINUTE * draw(MINUTES), f"{number}", terms))
-    return made
-
-
-@settings(max_examples=150, deadline=None)
-@given(events(), st.integers(0, 4 * 1440))
-def test_agrees_with_a_clock_that_ticks(made: list[Event], minutes: int) -> None:
-    then = BEGIN + MINUTE * minutes
-    clock, ticking = sla_clock.read(made, then), tick(made, then)
-    assert (clock is None) == (ticking is None)
-    if clock is None or ticking is None:
-        return
-    assert clock.elapsed == MINUTE * ticking.used
-    assert clock.breached_at == ticking.breached_at
-    wanted = "breached" if ticking.breached_at and ticking.phase != "cancelled" else ticking.phase
-    assert clock.state == ("met" if wanted == "stopped" else wanted)
-
-
-@settings(max_examples=200, deadline=None)
-@given(events(), MINUTES, st.randoms(use_true_random=False))
-def test_laws(made: list[Event], minutes: int, chance: random.Random) -> None:
-    then = BEGIN + MINUTE * minutes
-    clock = sla_clock.read(made, then)
-
-    shuffled = [*made, *chance.sample(made, len(made) // 2)]
-    chance.shuffle(shuffled)
-    assert sla_clock.read(shuffled, then) == clock
-    assert sla_clock.facts(shuffled, then) == sla_clock.facts(made, then)
-
-    shown = sla_clock.explain(made, then)
-    if clock is None:
-        assert shown == []
-        return
-    if clock.started_at < then:
-        assert shown[0].start == clock.started_at
-        assert shown[-1].end == then
-    assert all(one.end == other.start for one, other in pairwise(shown))
-    assert sum((one.end - one.start for one in shown if one.counted), timedelta(0)) == clock.elapsed
-    if clock.state == "running":
-        assert clock.deadline_at is not None
-        assert clock.deadline_at >= then
-        assert clock.next_at is not None
-        assert then <= clock.next_at <= clock.deadline_at
-
-
-@settings(max_examples=60, deadline=None)
-@given(events(), st.lists(st.integers(0, 5 * 1440 * 60), max_size=12))
-def test_polling_changes_nothing(made: list[Event], seconds: list[int]) -> None:
-    """However often and when one looks, all that was told stays true, and in the end the same has been told."""
-    end = BEGIN + timedelta(days=5)
-    told: dict[str, Fact] = {}
-    for second in sorted(seconds):
-        now = sla_clock.facts(made, BEGIN + timedelta(seconds=second))
-        assert all(now[i].at <= now[i + 1].at for i in range(len(now) - 1))
-        assert set(told) <= {fact.key for fact in now}
-        told |= {fact.key: fact for fact in now}
-    everything = sla_clock.facts(made, end)
-    assert set(told.values()) <= set(everything)
-    assert len({fact.key for fact in everything}) == len(everything)
-    assert sla_clock.corrected(list(told), made, end) == []
-
-
-@settings(max_examples=60, deadline=None)
-@given(events(), st.integers(0, 5 * 1440))
-def test_facts_and_reading_agree(made: list[Event], minutes: int) -> None:
-    then = BEGIN + MINUTE * minutes
-    clock, facts = sla_clock.read(made, then), sla_clock.facts(made, then)
-    if clock is None:
-        return
-    assert [fact.at for fact in facts if fact.kind == "breached"] == ([clock.breached_at] if clock.breached_at else [])
-    assert sorted(fact.at for fact in facts if fact.kind == "warning") == [at for _, at in clock.warned]
-    if clock.state == "met":
-        assert [fact.at for fact in facts if fact.kind == "met"][-1] == clock.stopped_at
