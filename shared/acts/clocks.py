@@ -1,190 +1,114 @@
-"""SLA clocks: started, told what happened, and their facts told to the world once. The arithmetic is in shared/rules.
+"""SLA clocks: started, kept as the history of their conversation says, and their facts told to the world once. The arithmetic is in
+shared/rules.
 
-What is stored of a clock is the fold of its events at the last look; `read` and `explain` fold again, so they are exact.
+What is stored of a clock is the fold of its events at the last look; `read` and `explain` fold again, so they are exact. Its events are
+what `sla_history` makes of the conversation's changes: when one of these comes to light late, they are made anew.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cached_property
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Row
 
-from shared.acts.policies import PolicyInForce, calendar_of, in_force
+from shared.acts.policies import calendar_of
 from shared.kit import clock, ids
 from shared.kit.database import WriteSession
 from shared.models import facts
 from shared.models.facts import Fact
-from shared.rules import business_calendar, sla_clock, sla_policy
-from shared.rules.sla_clock import Clock, Event, EventKind, Mark, Terms
+from shared.rules import sla_clock
+from shared.rules.sla_clock import Clock, Event, Mark, Terms
 from shared.rules.sla_policy import Metric
 from shared.store import sla
 
-REPLY_METRICS: tuple[Metric, ...] = ("first_response", "next_response")
 _TOLD = {
     "started": facts.SlaStarted, "paused": facts.SlaPaused, "resumed": facts.SlaResumed, "warning": facts.SlaWarning,
-    "breached": facts.SlaBreached, "met": facts.SlaMet,
+    "breached": facts.SlaBreached, "met": facts.SlaMet, "corrected": facts.SlaCorrected,
 }  # fmt: skip
+Histories = Mapping[Metric, Sequence[tuple[Event, ...]]]
+"""The events of a conversation's clocks, by metric."""
+CalendarIds = Mapping[tuple[str, int], str | None]
+"""The calendar of a policy at a version."""
 
 
-@dataclass(frozen=True)  # no slots: what is worked out is kept
-class Promise:
-    """A clock to be started: for which conversation, by which policy, from when, because of what."""
+@dataclass(slots=True)
+class _Drawn:
+    """A clock as it is to be stored: its key, its events (none: it never was), and its row where there is one."""
 
+    id: UUID
     conversation_id: UUID
-    in_force: PolicyInForce
-    metric: Metric
-    priority: str
-    at: datetime
-    cause: str
-    instance: int = 1
+    metric: str
+    instance: int
+    events: tuple[Event, ...]
+    row: Row[Any] | None = None
 
-    @cached_property
-    def terms(self) -> Terms | None:
-        """What the policy promises for this metric and priority, if anything."""
-        return sla_policy.terms(self.in_force.policy, self.metric, self.priority)
-
-    @cached_property
-    def event(self) -> Event:
-        """What starts the clock."""
-        return Event("started", self.at, self.cause, self.terms)
-
-    @cached_property
-    def stands(self) -> Clock | None:
-        """How the clock stands when it is first asked for; None where nothing is promised."""
-        return sla_clock.read([self.event], max(clock.now(), self.at))
+    def at(self, now: datetime) -> datetime:
+        """Until when it is told: now, and not before what happened to it, also where the wall clock was set back."""
+        return _until(self.events, now)
 
 
-@dataclass(frozen=True, slots=True)
-class Happening:
-    """Something that happened to a conversation's clocks of some metrics."""
-
-    conversation_id: UUID
-    kind: EventKind
-    at: datetime
-    cause: str
-    metrics: tuple[Metric, ...] = sla_policy.METRICS
-    reason: str = ""
-
-
-def promises(
-    policies: Iterable[PolicyInForce], conversation_id: UUID, row: Mapping[str, Any], *, priority: str,
-    received_at: datetime, published_at: datetime, cause: str,
-) -> list[Promise]:  # fmt: skip
-    """The clocks that a new conversation starts: the first policy whose filter matches says. None for what was found late."""
-    known = {one.policy.id: one for one in policies}
-    policy = sla_policy.choose([one.policy for one in known.values()], row)
-    if policy is None:
-        return []
-    at = sla_policy.starts(policy, received_at=received_at, published_at=published_at)
-    if at is None:
-        return []
-    wanted: tuple[Metric, ...] = ("first_response", "resolution", "update")
-    offered = [Promise(conversation_id, known[policy.id], metric, priority, at, cause) for metric in wanted]
-    return [promise for promise in offered if promise.terms is not None]
-
-
-def first_deadline(made: Sequence[Promise]) -> datetime | None:
+def first_deadline(histories: Histories) -> datetime | None:
     """The nearest deadline of clocks about to be started."""
-    deadlines = [promise.stands.deadline_at for promise in made if promise.stands is not None]
-    return min((one for one in deadlines if one is not None), default=None)
-
-
-async def start(session: WriteSession, workspace_id: UUID, made: Sequence[Promise]) -> list[Fact]:
-    """Starts clocks, in bulk. Returns the facts to be told. A clock that runs already for its conversation, metric and instance
-    stays as it is."""
-    if not made:
-        return []
     now = clock.now()
-    rows, by_clock = [], dict[UUID, Promise]()
-    for promise in made:
-        if promise.stands is None:
-            continue
-        clock_id, in_force_ = ids.new_id(), promise.in_force
-        by_clock[clock_id] = promise
-        rows.append(
-            {"id": clock_id, "conversation_id": promise.conversation_id, "metric": promise.metric, "instance": promise.instance,
-             "started_at": promise.at, **_stored(promise.stands, in_force_.calendar_id, in_force_.calendar_version)}
-        )  # fmt: skip
-    await _keep_calendars(session, workspace_id, made)
-    new = await sla.add_clocks(session, workspace_id, rows)
-    begun = {one: promise for one, promise in by_clock.items() if one in new}
-    await sla.add_events(
-        session, workspace_id, [_event_row(one, promise.event, promise) for one, promise in begun.items()]
-    )
-    return await _tell(
-        session, workspace_id, now,
-        [(one, promise.conversation_id, promise.metric, promise.instance, [promise.event]) for one, promise in begun.items()], {},
-    )  # fmt: skip
+    stands = [sla_clock.read(events, _until(events, now)) for many in histories.values() for events in many]
+    return min((one.deadline_at for one in stands if one and one.deadline_at and not one.stopped_at), default=None)
 
 
-async def happened(
-    session: WriteSession, workspace_id: UUID, happenings: Sequence[Happening]
+async def start(
+    session: WriteSession, workspace_id: UUID, many: Mapping[UUID, Histories], calendars: CalendarIds
+) -> list[Fact]:
+    """Starts the clocks of conversations that have none yet, in bulk. Returns the facts to be told."""
+    drawn = [
+        _Drawn(ids.new_id(), conversation_id, metric, n, events)
+        for conversation_id, histories in many.items()
+        for metric, instances in histories.items()
+        for n, events in enumerate(instances, 1)
+    ]
+    return await _store(session, workspace_id, drawn, {}, calendars)
+
+
+async def refold(
+    session: WriteSession, workspace_id: UUID, many: Mapping[UUID, Histories], calendars: CalendarIds
 ) -> tuple[list[Fact], dict[UUID, datetime | None]]:
-    """Tells clocks what happened and stores what they now say. Returns the facts to be told and, for each conversation, its
+    """Makes the clocks of locked conversations what their histories say. Returns the facts to be told and, for each conversation, its
     nearest deadline."""
-    if not happenings:
+    if not many:
         return [], {}
-    clocks = await sla.lock_clocks(
-        session, workspace_id, conversation_ids=list({one.conversation_id for one in happenings})
-    )
-    touched: dict[UUID, list[Happening]] = {}
-    for row in clocks:
-        for one in happenings:
-            if one.conversation_id == row.conversation_id and row.metric in one.metrics:
-                touched.setdefault(row.id, []).append(one)
-    await sla.add_events(
-        session, workspace_id,
-        [{"clock_id": clock_id, "kind": one.kind, "at": one.at, "cause": one.cause, "reason": one.reason}
-         for clock_id, many in touched.items() for one in many],
-    )  # fmt: skip
-    told, stored = await _refold(session, workspace_id, [row for row in clocks if row.id in touched])
-    return told, _deadlines(clocks, stored)
-
-
-async def reprioritised(
-    session: WriteSession, workspace_id: UUID, conversation_id: UUID, priority: str, cause: str
-) -> tuple[list[Fact], dict[UUID, datetime | None]]:
-    """Puts a conversation's clocks that still run under the terms of another priority, by the policy they run under; the time
-    used is kept. A metric that is promised nothing at that priority keeps its terms. Returns as `happened` does."""
-    policies = {one.policy_id: one for one in await in_force(session, workspace_id)}
-    clocks = await sla.lock_clocks(session, workspace_id, conversation_ids=[conversation_id])
-    events, made = [], []
-    for row in clocks:
-        if row.state == "cancelled" or row.policy_id not in policies:
+    rows = await sla.lock_clocks(session, workspace_id, conversation_ids=list(many))
+    stored = await sla.events_of(session, workspace_id, [row.id for row in rows])
+    drawn: list[_Drawn] = []
+    for conversation_id, histories in many.items():
+        mine = [row for row in rows if row.conversation_id == conversation_id]
+        for metric in dict.fromkeys([*histories, *(row.metric for row in mine)]):
+            known = [row for row in mine if row.metric == metric]
+            drawn += _matched(conversation_id, metric, known, stored, histories.get(metric, ()))
+    told = await _store(session, workspace_id, drawn, stored, calendars)
+    nearest: dict[UUID, datetime | None] = dict.fromkeys(many)
+    for one in drawn:
+        stands = sla_clock.read(one.events, one.at(clock.now()))
+        if stands is None or stands.stopped_at is not None or stands.deadline_at is None:
             continue
-        promise = Promise(
-            conversation_id, policies[row.policy_id], row.metric, priority, clock.now(), cause, row.instance
-        )
-        if (terms := promise.terms) is not None:
-            made.append(promise)
-            events.append(_event_row(row.id, Event("reapplied", promise.at, cause, terms), promise))
-    await _keep_calendars(session, workspace_id, made)
-    await sla.add_events(session, workspace_id, events)
-    touched = {event["clock_id"] for event in events}
-    told, stored = await _refold(session, workspace_id, [row for row in clocks if row.id in touched])
-    return told, _deadlines(clocks, stored)
+        former = nearest[one.conversation_id]
+        nearest[one.conversation_id] = min(former or stands.deadline_at, stands.deadline_at)
+    return told, nearest
 
 
-async def that_pause(
-    session: WriteSession, workspace_id: UUID, conversation_id: UUID, status: str
-) -> tuple[Metric, ...]:
-    """The metrics of a conversation whose clocks stand still in this status, by the policy that they run under."""
-    policies = {one.policy_id: one.policy for one in await in_force(session, workspace_id)}
-    clocks = await sla.lock_clocks(session, workspace_id, conversation_ids=[conversation_id])
-    return tuple(
-        row.metric
-        for row in clocks
-        if row.policy_id in policies and sla_policy.pauses(policies[row.policy_id], row.metric, status)
-    )
-
-
-async def look(session: WriteSession, workspace_id: UUID, clock_ids: Sequence[UUID]) -> list[Fact]:
-    """What is due about these clocks by now: warnings and breaches. Whoever looks, and however late, the same is told."""
-    told, _ = await _refold(session, workspace_id, await sla.lock_clocks(session, workspace_id, clock_ids=clock_ids))
-    return told
+async def look(
+    session: WriteSession, workspace_id: UUID, clock_ids: Sequence[UUID], at: datetime | None = None
+) -> list[Fact]:
+    """What is due about these clocks by a moment (now): warnings and breaches. Whoever looks, and however late, the same is told."""
+    rows = await sla.lock_clocks(session, workspace_id, clock_ids=clock_ids)
+    events = await histories(session, workspace_id, rows)
+    drawn = [
+        _Drawn(row.id, row.conversation_id, row.metric, row.instance, tuple(events[row.id]), row)
+        for row in rows
+        if events.get(row.id)
+    ]
+    now = at or clock.now()
+    await _set(session, workspace_id, drawn, now)
+    return await _tell(session, workspace_id, drawn, now)
 
 
 async def histories(session: WriteSession, workspace_id: UUID, clocks: Sequence[Row[Any]]) -> dict[UUID, list[Event]]:
@@ -194,84 +118,175 @@ async def histories(session: WriteSession, workspace_id: UUID, clocks: Sequence[
         (UUID(event.terms["calendar_id"]), int(event.terms["calendar_version"]))
         for events in rows.values() for event in events if event.terms and event.terms.get("calendar_id")
     }  # fmt: skip
-    bodies = await sla.calendars_at(session, workspace_id, list(wanted)) if wanted else {}
+    bodies = await sla.versions_at(session, workspace_id, list(wanted))
     calendars = {key: calendar_of(body, key[1]) for key, body in bodies.items()}
     return {clock_id: [_event(row, calendars) for row in events] for clock_id, events in rows.items()}
 
 
-async def _refold(
-    session: WriteSession, workspace_id: UUID, clocks: Sequence[Row[Any]]
-) -> tuple[list[Fact], dict[UUID, dict[str, Any]]]:
-    now = clock.now()
-    events = await histories(session, workspace_id, clocks)
-    stored = {}
-    for row in clocks:
-        folded = sla_clock.read(events[row.id], max(now, row.started_at))
-        if folded is not None:
-            stored[row.id] = {"id": row.id, **_stored(folded, row.calendar_id, row.calendar_version)}
-    await sla.set_clocks(session, workspace_id, list(stored.values()))
-    told = await sla.told(session, workspace_id, [row.id for row in clocks])
-    facts_ = await _tell(
-        session, workspace_id, now,
-        [(row.id, row.conversation_id, row.metric, row.instance, events[row.id]) for row in clocks], told,
-    )  # fmt: skip
-    return facts_, stored
+def _matched(
+    conversation_id: UUID, metric: str, rows: Sequence[Row[Any]], stored: Mapping[UUID, Sequence[Row[Any]]],
+    wanted: Sequence[tuple[Event, ...]],
+) -> Iterable[_Drawn]:  # fmt: skip
+    """Which clock each history belongs to: the one that the same message or answer began; else one that began with what turned out not
+    to have been first; else a new one. A clock that no history is of any more never was: what began it is annulled."""
+    by_start: dict[str, list[Row[Any]]] = {}
+    for row in rows:
+        for event in stored.get(row.id, ()):
+            if event.kind == "started":
+                by_start.setdefault(event.cause, []).append(row)
+    left = {row.id: row for row in rows}
+    unmatched: list[tuple[Event, ...]] = []
+    for events in wanted:
+        same = next((one for one in by_start.get(events[0].cause, ()) if one.id in left), None)
+        if same is None:
+            unmatched.append(events)
+            continue
+        yield _Drawn(same.id, conversation_id, metric, same.instance, events, left.pop(same.id))
+    instance = max((row.instance for row in rows), default=0)
+    for events in unmatched:
+        other = next((one for one in left.values() if one.state != "cancelled"), None)
+        if other is not None:
+            yield _Drawn(other.id, conversation_id, metric, other.instance, events, left.pop(other.id))
+        else:
+            instance += 1
+            yield _Drawn(ids.new_id(), conversation_id, metric, instance, events)
+    for row in left.values():
+        yield _Drawn(row.id, conversation_id, metric, row.instance, (), row)
 
 
-async def _tell(
-    session: WriteSession, workspace_id: UUID, until: datetime,
-    clocks: Sequence[tuple[UUID, UUID, str, int, list[Event]]], told: Mapping[UUID, set[str]],
+async def _store(
+    session: WriteSession, workspace_id: UUID, drawn: Sequence[_Drawn], stored: Mapping[UUID, Sequence[Row[Any]]],
+    calendars: CalendarIds,
 ) -> list[Fact]:  # fmt: skip
+    if not drawn:
+        return []
+    now = clock.now()
+    rows = []
+    for one in drawn:
+        folded = sla_clock.read(one.events, one.at(now))
+        if one.row is None and folded is not None:
+            about = {
+                "id": one.id,
+                "conversation_id": one.conversation_id,
+                "metric": one.metric,
+                "instance": one.instance,
+            }
+            rows.append({**about, **_stored(folded, calendars)})
+    await sla.add_clocks(session, workspace_id, rows)
+    begun = {row["id"] for row in rows}
+    dropped, added, touched = [], [], []
+    for one in drawn:
+        if one.row is None and one.id not in begun:
+            continue
+        known = {(row.kind, row.cause): row for row in stored.get(one.id, ())}
+        wanted = {(row["kind"], row["cause"]): row for row in _rows(one, known, calendars)}
+        gone = [key for key, row in known.items() if key not in wanted or not _alike(row, wanted[key])]
+        new = [row for key, row in wanted.items() if key not in known or key in gone]
+        dropped += [{"clock_id": one.id, "kind": kind, "cause": cause} for kind, cause in gone]
+        added += new
+        if gone or new:
+            touched.append(one)
+    await sla.drop_events(session, workspace_id, dropped)
+    await sla.add_events(session, workspace_id, added)
+    await _set(session, workspace_id, [one for one in touched if one.row is not None], now, calendars)
+    return await _tell(session, workspace_id, touched, now)
+
+
+def _rows(one: _Drawn, known: Mapping[tuple[str, str], Row[Any]], calendars: CalendarIds) -> list[dict[str, Any]]:
+    """The events of a clock as they are stored. Of one that never was, its start is kept, and that it is annulled."""
+    if one.events:
+        return [_event_row(one.id, event, calendars) for event in one.events]
+    began = [row for (kind, _), row in known.items() if kind == "started"]
+    return [
+        {"clock_id": one.id, "kind": kind, "at": row.at, "cause": row.cause, "reason": row.reason, "terms": terms}
+        for row in began
+        for kind, terms in (("started", row.terms), ("annulled", None))
+    ]
+
+
+async def _set(
+    session: WriteSession,
+    workspace_id: UUID,
+    drawn: Sequence[_Drawn],
+    now: datetime,
+    calendars: CalendarIds | None = None,
+) -> None:
+    """Stores what the fold now says of clocks that have a row; without `calendars` they keep the one that it names."""
+    sent: list[dict[str, Any]] = []
+    for one in drawn:
+        folded = sla_clock.read(one.events, one.at(now))
+        stands = {name: getattr(one.row, name) for name in sla.STATE}
+        if folded is None:
+            sent.append({"id": one.id, **stands, **_NEVER_WAS})
+            continue
+        says = _stored(folded, calendars or {})
+        if calendars is None:
+            says |= {name: stands[name] for name in ("calendar_id", "calendar_version")}
+        sent.append({"id": one.id, **says})
+    await sla.set_clocks(session, workspace_id, sent)
+
+
+async def _tell(session: WriteSession, workspace_id: UUID, drawn: Sequence[_Drawn], now: datetime) -> list[Fact]:
     """Facts about clocks that nobody told yet. The unique key of a notice makes each of them tellable once."""
+    told = await sla.told(session, workspace_id, [one.id for one in drawn if one.row is not None])
     untold: dict[tuple[UUID, str], Fact] = {}
     notices: list[tuple[UUID, str, str, datetime]] = []
-    for clock_id, conversation_id, metric, instance, events in clocks:
-        known = told.get(clock_id, set())
-        about = {"metric": metric, "instance": instance}
-        for fact in sla_clock.facts(events, until):
-            if fact.key not in known and fact.kind in _TOLD:
-                notices.append((clock_id, fact.key, fact.kind, fact.at))
-                detail = {**about, "at": clock.iso(fact.at), "note": fact.detail}
-                untold[clock_id, fact.key] = _TOLD[fact.kind](
-                    subject_id=clock_id, conversation_id=conversation_id, detail=detail
-                )
-        for key in sla_clock.corrected(known, events, until) if known else ():
-            if (correction := f"corrected:{key}") not in known:
-                notices.append((clock_id, correction, "corrected", until))
-                untold[clock_id, correction] = facts.SlaCorrected(
-                    subject_id=clock_id, conversation_id=conversation_id, detail={**about, "no_longer": key}
-                )
+    for one in drawn:
+        about = {"metric": one.metric, "instance": one.instance}
+        for fact in sla_clock.untold(told.get(one.id, set()), one.events, one.at(now)):
+            if fact.kind not in _TOLD or (fact.kind == "started" and _has_begun(told.get(one.id, set()))):
+                continue
+            notices.append((one.id, fact.key, fact.kind, fact.at))
+            detail = {**about, "at": clock.iso(fact.at), "note": fact.detail}
+            if fact.kind == "corrected":
+                detail = {**about, "no_longer": fact.detail}
+            untold[one.id, fact.key] = _TOLD[fact.kind](
+                subject_id=one.id, conversation_id=one.conversation_id, detail=detail
+            )
     new = await sla.add_notices(session, workspace_id, notices)
     return [fact for key, fact in untold.items() if key in new]
 
 
-async def _keep_calendars(session: WriteSession, workspace_id: UUID, made: Sequence[Promise]) -> None:
-    kept = {(one.in_force.calendar_id, one.in_force.calendar_version): one.in_force.policy.calendar for one in made}
-    for (calendar_id, version), calendar in kept.items():
-        if calendar_id is not None and version is not None and calendar is not None:
-            body = business_calendar.write(calendar)
-            await sla.keep_version(session, workspace_id, "calendar", calendar_id, version, body)
+def _has_begun(told: set[str]) -> bool:
+    """Whether it was told that a clock began: it does so once, also where an older message comes to light."""
+    return any(key.startswith("started:") for key in told)
 
 
-def _stored(folded: Clock, calendar_id: UUID | None, calendar_version: int | None) -> dict[str, Any]:
+_NEVER_WAS: Mapping[str, Any] = {
+    "state": "cancelled", "deadline_at": None, "notice_at": None, "stopped_at": None, "breached_at": None, "elapsed_s": 0.0,
+}  # fmt: skip
+
+
+def _until(events: Sequence[Event], now: datetime) -> datetime:
+    return max([now, *(event.at for event in events)])
+
+
+def _stored(folded: Clock, calendars: CalendarIds) -> dict[str, Any]:
     """What is stored of a clock: its fold, with when to look again. A breached clock that still runs has nothing more due."""
+    terms = folded.terms
+    by = calendars.get((terms.policy_id, terms.policy_version)) if terms.calendar else None
     return {
-        "policy_id": UUID(folded.terms.policy_id), "policy_version": folded.terms.policy_version,
-        "calendar_id": calendar_id, "calendar_version": calendar_version, "priority": folded.terms.priority,
-        "state": folded.state, "target_s": folded.terms.within.total_seconds(), "deadline_at": folded.deadline_at,
+        "policy_id": terms.policy_id, "policy_version": terms.policy_version,
+        "calendar_id": by, "calendar_version": terms.calendar.version if terms.calendar and by else None,
+        "priority": terms.priority, "started_at": folded.started_at,
+        "state": folded.state, "target_s": terms.within.total_seconds(), "deadline_at": folded.deadline_at,
         "notice_at": folded.next_at, "stopped_at": folded.stopped_at, "breached_at": folded.breached_at,
         "elapsed_s": folded.elapsed.total_seconds(),
     }  # fmt: skip
 
 
-def _event_row(clock_id: UUID, event: Event, promise: Promise) -> dict[str, Any]:
+def _alike(row: Row[Any], wanted: Mapping[str, Any]) -> bool:
+    return bool(row.at == wanted["at"] and row.reason == wanted["reason"] and (row.terms or None) == wanted["terms"])
+
+
+def _event_row(clock_id: UUID, event: Event, calendars: CalendarIds) -> dict[str, Any]:
     terms = event.terms
+    by = calendars.get((terms.policy_id, terms.policy_version)) if terms and terms.calendar else None
     written = terms and {
         "within_s": terms.within.total_seconds(),
         "marks": [[mark.name, mark.used.total_seconds()] for mark in terms.marks],
         "policy_id": terms.policy_id, "policy_version": terms.policy_version, "priority": terms.priority,
-        "calendar_id": str(promise.in_force.calendar_id) if terms.calendar else None,
-        "calendar_version": promise.in_force.calendar_version if terms.calendar else None,
+        "calendar_id": by, "calendar_version": terms.calendar.version if terms.calendar and by else None,
     }  # fmt: skip
     return {"clock_id": clock_id, "kind": event.kind, "at": event.at, "cause": event.cause, "reason": event.reason,
             "terms": written}  # fmt: skip
@@ -288,16 +303,3 @@ def _event(row: Row[Any], calendars: Mapping[tuple[UUID, int], Any]) -> Event:
             policy_id=row.terms["policy_id"], policy_version=row.terms["policy_version"], priority=row.terms["priority"],
         )  # fmt: skip
     return Event(row.kind, row.at, row.cause, terms, row.reason)
-
-
-def _deadlines(clocks: Sequence[Row[Any]], stored: Mapping[UUID, Mapping[str, Any]]) -> dict[UUID, datetime | None]:
-    """For each conversation, the nearest deadline among clocks that have not stopped."""
-    nearest: dict[UUID, datetime | None] = {}
-    for row in clocks:
-        now_says = stored.get(row.id)
-        deadline = now_says["deadline_at"] if now_says else row.deadline_at
-        stopped = now_says["stopped_at"] if now_says else row.stopped_at
-        former = nearest.setdefault(row.conversation_id, None)
-        if stopped is None and deadline is not None and (former is None or deadline < former):
-            nearest[row.conversation_id] = deadline
-    return nearest

@@ -12,9 +12,9 @@ from uuid import UUID
 from sqlalchemy import Row
 
 from shared import outbox
-from shared.acts import clocks
-from shared.acts.clocks import Happening, Promise
-from shared.acts.policies import PolicyInForce
+from shared.acts import clocks, offer_ends, promises
+from shared.acts.policies import PolicyInForce, in_force
+from shared.acts.promises import History
 from shared.kit import clock, ids
 from shared.kit.database import WriteSession
 from shared.models import facts
@@ -23,12 +23,12 @@ from shared.models.facts import Fact
 from shared.rules import conversation_fields
 from shared.rules import filter as filters
 from shared.rules.conversation_fields import CONVERSATION_FIELDS
-from shared.rules.sla_clock import EventKind
-from shared.rules.sla_policy import METRICS, Metric
+from shared.rules.sla_history import ChangeKind
 from shared.store import conversation as store
 from shared.store import routing
 
-_REASON = {Status.PENDING: "waiting for the customer", Status.SNOOZED: "snoozed"}
+FILTERED = frozenset({"subject", "queue_id", "team_id", "brand_id", "tags", "issue_keys"})
+"""What people change of a conversation and policies may ask for, beside its priority and status."""
 _OPEN = frozenset({Status.OPEN, Status.PENDING, Status.SNOOZED})
 
 
@@ -60,8 +60,8 @@ class _Story:
     """What one batch of arrivals tells: collected while deciding, written in bulk at the end."""
 
     facts: list[Fact] = field(default_factory=list)
-    promises: list[Promise] = field(default_factory=list)
-    happenings: list[Happening] = field(default_factory=list)
+    opened: list[History] = field(default_factory=list)
+    extended: list[History] = field(default_factory=list)
     decisions: list[dict[str, Any]] = field(default_factory=list)
     turns: list[tuple[UUID, UUID, UUID, datetime]] = field(default_factory=list)
 
@@ -84,10 +84,11 @@ async def open_or_extend(
         opening: list[tuple[dict[str, Any], list[Arrival]]] = []
         extending: list[dict[str, Any]] = []
         standing = await store.by_thread(session, workspace_id, list(waiting))
+        known = await promises.known(session, workspace_id, [row.id for row in standing.values()])
         for key, group in waiting.items():
             former = standing.get(key)
             if former is not None and _goes_on(former, group[0].received_at, reopens_within):
-                extending.append(_extended(former, group, policies, story))
+                extending.append(_extended(former, known[former.id], group, policies, story))
                 placed.update({one.mention_id: former.id for one in group})
             else:
                 opening.append(_opened(former, group, policies, queues, story))
@@ -96,21 +97,21 @@ async def open_or_extend(
             if row["id"] in taken:
                 placed.update({one.mention_id: row["id"] for one in group})
         lost = {row["id"] for row, _ in opening} - taken  # somebody else opened that thread meanwhile: extend theirs
-        await _write(session, workspace_id, story, extending, lost)
+        await _write(session, workspace_id, story, extending, lost, policies)
         waiting = {row["thread_key"]: group for row, group in opening if row["id"] in lost}
     return placed
 
 
 async def _write(
-    session: WriteSession, workspace_id: UUID, story: _Story, extending: Sequence[dict[str, Any]], lost: set[UUID]
-) -> None:
-    told, deadlines = await clocks.happened(session, workspace_id, story.happenings)
+    session: WriteSession, workspace_id: UUID, story: _Story, extending: Sequence[dict[str, Any]], lost: set[UUID],
+    policies: Sequence[PolicyInForce],
+) -> None:  # fmt: skip
+    told, deadlines = await promises.settle(session, workspace_id, story.extended, policies)
     for row in extending:
         if row["id"] in deadlines:
             row["next_deadline_at"] = deadlines[row["id"]]
-    started = await clocks.start(
-        session, workspace_id, [one for one in story.promises if one.conversation_id not in lost]
-    )
+    begun = [one for one in story.opened if one.conversation_id not in lost]
+    started = await promises.opened(session, workspace_id, begun, policies)
     await store.change_many(session, workspace_id, extending)
     await store.add_inbound(session, workspace_id, [one for one in story.turns if one[1] not in lost])
     await routing.add_decisions(
@@ -143,19 +144,17 @@ def _opened(
         "brand_id": first.brand_ids[0] if first.brand_ids else None,
         "brand_ids": first.brand_ids, "thread_key": first.thread_key,
         "root_external_id": first.root_external_id, "subject": first.subject, "lang": first.lang,
-        "visibility": first.visibility, "status": Status.OPEN.value, "priority": worst.priority.value,
+        "visibility": first.visibility, "country": first.seen.get("country"), "status": Status.OPEN.value, "priority": worst.priority.value,
         "priority_rank": PRIORITY_RANK[worst.priority], "priority_score": worst.priority_score, "sentiment": first.sentiment,
-        "queue_id": None, "team_id": None, "issue_keys": keys, "waiting_since": first.received_at,
+        "queue_id": None, "team_id": None, "issue_keys": keys, "waiting_since": first.received_at, "queued_at": now,
         "last_message_at": group[-1].received_at, "messages": len(group), "version": 1, "reopened": 0,
         "previous_conversation_id": former.id if former is not None else None,
     }  # fmt: skip
     seen = conversation_fields.row(row, first.seen)
-    made = clocks.promises(
-        policies, conversation_id, seen, priority=worst.priority, received_at=first.received_at,
-        published_at=first.published_at, cause=str(first.mention_id),
-    )  # fmt: skip
-    row["next_deadline_at"] = clocks.first_deadline(made)
-    story.promises += made
+    history = History(conversation_id)
+    _hear(history, {**row, "priority": Priority.LOW.value, "priority_score": 0.0, "issue_keys": []}, group, policies)
+    row["next_deadline_at"] = clocks.first_deadline(promises.foretold(history, policies))
+    story.opened.append(history)
     story.facts.append(facts.ConversationOpened(subject_id=conversation_id, conversation_id=conversation_id))
     queue = next((found for found, where in queues if filters.evaluate(where, seen)), None)
     if queue is not None:
@@ -176,8 +175,10 @@ def _opened(
     return row, group
 
 
-def _extended(row: Row[Any], group: list[Arrival], policies: Sequence[PolicyInForce], story: _Story) -> dict[str, Any]:
-    now, worst, cause = clock.now(), _highest(group), str(group[0].mention_id)
+def _extended(
+    row: Row[Any], history: History, group: list[Arrival], policies: Sequence[PolicyInForce], story: _Story
+) -> dict[str, Any]:
+    now, worst = clock.now(), _highest(group)
     priority = min(Priority(row.priority), worst.priority, key=lambda one: PRIORITY_RANK[one])
     keys = list(dict.fromkeys([*row.issue_keys, *(key for one in group for key in one.issue_keys)]))
     about: dict[str, Any] = {"subject_id": row.id, "conversation_id": row.id}
@@ -191,44 +192,38 @@ def _extended(row: Row[Any], group: list[Arrival], policies: Sequence[PolicyInFo
         "queue_id": row.queue_id,
     }  # fmt: skip
     _add_turns(row.id, group, story, opening=False)
+    _hear(history, dict(row._mapping), group, policies)
+    story.extended.append(history)
     if row.status == Status.RESOLVED:
         story.facts.append(facts.ConversationReopened(**about, detail={"because": "the customer wrote again"}))
-        story.happenings.append(Happening(row.id, "reopened", group[0].received_at, cause, ("resolution",)))
     elif row.status != Status.OPEN:
         story.facts.append(
             facts.StatusChanged(**about, detail={"from": row.status, "to": "open", "because": "the customer wrote"})
         )
-        story.happenings.append(Happening(row.id, "resumed", group[0].received_at, cause))
+    if (
+        row.status != Status.OPEN
+    ):  # what was written before we put it aside, and found after, takes it up when it is found
+        history.add("status", history.moment(), f"status:{changed['version']}", {"from": row.status, "to": "open"})
     if priority != row.priority:
         story.facts.append(facts.PriorityChanged(**about, detail={"from": row.priority, "to": priority.value}))
-    if row.first_replied_at is not None and row.waiting_since is None:
-        story.promises += _next_response(row, group[0], keys, priority, policies, changed)
     return changed
 
 
-def _next_response(
-    row: Row[Any],
-    first: Arrival,
-    keys: list[str],
-    priority: Priority,
-    policies: Sequence[PolicyInForce],
-    changed: dict[str, Any],
-) -> list[Promise]:
-    """The clock for the answer to this message: one at a time, from the oldest message that has none."""
-    seen = conversation_fields.row({**row._mapping, "issue_keys": keys, "priority": priority.value}, first.seen)
-    offered = clocks.promises(
-        policies, row.id, seen, priority=priority, received_at=first.received_at, published_at=first.published_at,
-        cause=str(first.mention_id),
-    )  # fmt: skip
-    made = [
-        Promise(row.id, one.in_force, "next_response", priority, one.at, one.cause, instance=row.messages)
-        for one in offered[:1]
-    ]  # fmt: skip
-    made = [one for one in made if one.terms is not None]
-    deadline = clocks.first_deadline(made)
-    if deadline is not None and (row.next_deadline_at is None or deadline < row.next_deadline_at):
-        changed["next_deadline_at"] = deadline
-    return made
+def _hear(
+    history: History, row: Mapping[str, Any], group: Sequence[Arrival], policies: Sequence[PolicyInForce]
+) -> None:
+    """Adds messages to a history one after the other, each with the conversation as it stands by it, whatever came in together."""
+    stands = dict(row)
+    for one in group:
+        stands["priority"] = min(Priority(stands["priority"]), one.priority, key=lambda p: PRIORITY_RANK[p]).value
+        stands["priority_score"] = max(stands["priority_score"], one.priority_score)
+        stands["issue_keys"] = list(dict.fromkeys([*stands["issue_keys"], *one.issue_keys]))
+        stands["sentiment"] = one.sentiment or stands["sentiment"]
+        stands["status"] = Status.OPEN.value
+        history.heard(
+            "message" if history.changes else "opened", str(one.mention_id), stands, one.seen,
+            received_at=one.received_at, published_at=one.published_at, in_force=policies,
+        )  # fmt: skip
 
 
 def _add_turns(conversation_id: UUID, group: Sequence[Arrival], story: _Story, *, opening: bool) -> None:
@@ -254,18 +249,20 @@ async def assign(
     team_id: UUID | None,
     actor: str,
     reason: str,
+    decisions: Sequence[Mapping[str, Any]] | None = None,
 ) -> None:
-    """Gives a locked conversation to an agent, or back to its queue (None), and keeps the decision."""
+    """Gives a locked conversation to an agent, or back to its queue (None), and keeps the decisions, as shared/acts/routing.py writes
+    them; None: that it was done by hand."""
     former = conversation.assignee_id
     conversation.assign(agent_id, team_id)
+    await offer_ends.withdraw(session, conversation, reason)
     about: dict[str, Any] = {"subject_id": conversation.id, "conversation_id": conversation.id}
     detail = {"agent_id": agent_id, "former_agent_id": former, "by": actor}
     fact = facts.ConversationAssigned if agent_id else facts.ConversationReleased
-    kind = "next" if reason.startswith("next") else "manual"
-    await routing.add_decisions(
-        session, conversation.workspace_id,
-        [{"conversation_id": conversation.id, "kind": kind, "queue_id": conversation.queue_id, "agent_id": agent_id, "reason": reason}],
-    )  # fmt: skip
+    by_hand = {
+        "conversation_id": conversation.id, "kind": "manual", "queue_id": conversation.queue_id, "agent_id": agent_id, "reason": reason,
+    }  # fmt: skip
+    await routing.add_decisions(session, conversation.workspace_id, [by_hand] if decisions is None else decisions)
     await outbox.add(session, conversation.workspace_id, [fact(**about, detail=detail)])
 
 
@@ -276,27 +273,41 @@ async def prioritise(session: WriteSession, conversation: Conversation, priority
     conversation.priority, conversation.priority_rank = priority.value, PRIORITY_RANK[priority]
     conversation.changed()
     await session.flush()
-    told, deadlines = await clocks.reprioritised(
-        session, conversation.workspace_id, conversation.id, priority.value, f"priority:{conversation.version}"
-    )
-    if conversation.id in deadlines:
-        conversation.next_deadline_at = deadlines[conversation.id]
-        await session.flush()
+    told = await _refilter(session, conversation, "priority", {"from": former, "to": priority.value})
     detail = {"from": former, "to": priority.value, "by": actor}
     changed = facts.PriorityChanged(subject_id=conversation.id, conversation_id=conversation.id, detail=detail)
     await outbox.add(session, conversation.workspace_id, [changed, *told])
 
 
+async def refilter(session: WriteSession, conversation: Conversation) -> None:
+    """Tells the promises that something of a locked conversation is another, which policies may ask for: the first that matches now
+    holds from now on, and the time used is kept."""
+    told = await _refilter(session, conversation, "fields", {})
+    await outbox.add(session, conversation.workspace_id, told)
+
+
+async def _refilter(
+    session: WriteSession, conversation: Conversation, kind: ChangeKind, detail: Mapping[str, Any]
+) -> Sequence[Fact]:
+    history = await promises.of(session, conversation)
+    policies = await in_force(session, conversation.workspace_id)
+    said = {**detail, "seen": history.seen(conversation.model_dump())}
+    history.add(kind, history.moment(), f"{kind}:{conversation.version}", said, policies)
+    return await promises.changed(session, conversation, history, policies)
+
+
 async def snooze(session: WriteSession, conversation: Conversation, until: datetime, *, actor: str) -> None:
     """Puts a locked conversation aside until `until`."""
+    former = conversation.status
     conversation.snooze(until)
-    await _status(session, conversation, [facts.ConversationSnoozed], actor, {"until": clock.iso(until)}, "paused")
+    await _status(session, conversation, former, [facts.ConversationSnoozed], actor, {"until": clock.iso(until)})
 
 
 async def wake(session: WriteSession, conversation: Conversation) -> None:
     """Takes up a locked conversation whose time of rest is over."""
+    former = conversation.status
     conversation.reopen()
-    await _status(session, conversation, [facts.StatusChanged], "webcare", {"from": "snoozed", "to": "open"}, "resumed")
+    await _status(session, conversation, former, [facts.StatusChanged], "webcare", {"from": "snoozed", "to": "open"})
 
 
 async def wait_for_customer(session: WriteSession, conversation: Conversation, *, actor: str) -> None:
@@ -307,7 +318,7 @@ async def wait_for_customer(session: WriteSession, conversation: Conversation, *
         return
     conversation.status = Status.PENDING
     conversation.changed()
-    await _status(session, conversation, [facts.StatusChanged], actor, {"from": former, "to": "pending"}, "paused")
+    await _status(session, conversation, former, [facts.StatusChanged], actor, {"from": former, "to": "pending"})
 
 
 async def resolve(session: WriteSession, conversation: Conversation, *, actor: str) -> None:
@@ -315,7 +326,7 @@ async def resolve(session: WriteSession, conversation: Conversation, *, actor: s
     former = conversation.status
     conversation.resolve()
     about = {"from": former, "to": "resolved"}
-    await _status(session, conversation, [facts.ConversationResolved], actor, about, "stopped")
+    await _status(session, conversation, former, [facts.ConversationResolved], actor, about)
 
 
 async def reopen(session: WriteSession, conversation: Conversation, *, actor: str, reason: str) -> None:
@@ -323,38 +334,35 @@ async def reopen(session: WriteSession, conversation: Conversation, *, actor: st
     former = conversation.status
     conversation.reopen()
     conversation.waiting_since = conversation.waiting_since or clock.now()
-    kind: EventKind = "reopened" if former == Status.RESOLVED else "resumed"
     fact = facts.ConversationReopened if former == Status.RESOLVED else facts.StatusChanged
-    await _status(session, conversation, [fact], actor, {"from": former, "to": "open", "because": reason}, kind)
+    await _status(session, conversation, former, [fact], actor, {"from": former, "to": "open", "because": reason})
 
 
 async def _status(
     session: WriteSession,
     conversation: Conversation,
+    former: str,
     told: Sequence[type[Fact]],
     actor: str,
     detail: Mapping[str, Any],
-    kind: EventKind,
 ) -> None:
     """The clocks hear of it, the nearest deadline is stored, the facts are told."""
-    now, cause = clock.now(), f"{kind}:{conversation.version}"
     workspace_id = conversation.workspace_id
     about: dict[str, Any] = {"subject_id": conversation.id, "conversation_id": conversation.id}
     await session.flush()
-    metrics: tuple[Metric, ...] = METRICS
-    if kind == "paused":
-        metrics = await clocks.that_pause(session, workspace_id, conversation.id, conversation.status)
-    elif kind in {"stopped", "reopened"}:
-        metrics = ("resolution", "update")
-    happenings = (
-        [Happening(conversation.id, kind, now, cause, metrics, _REASON.get(Status(conversation.status), ""))]
-        if metrics
-        else []
-    )
-    sla_facts, deadlines = await clocks.happened(session, workspace_id, happenings)
-    if conversation.id in deadlines:
-        conversation.next_deadline_at = deadlines[conversation.id]
-        await session.flush()
+    if conversation.status != Status.OPEN:
+        await offer_ends.withdraw(session, conversation, f"it is {conversation.status}")
+    history = await promises.of(session, conversation)
+    said: dict[str, Any] = {"from": former, "to": conversation.status}
+    policies: Sequence[PolicyInForce] = ()
+    cause = f"status:{conversation.version}"
+    if former == Status.RESOLVED:  # what was promised may be another by now
+        policies = await in_force(session, workspace_id)
+        said["seen"] = history.seen(conversation.model_dump())
+        history.add("status", history.moment(), cause, said, policies)
+    else:
+        history.add("status", history.moment(), cause, said)
+    sla_facts = await promises.changed(session, conversation, history, policies)
     await outbox.add(
         session, workspace_id, [*(one(**about, detail={**detail, "by": actor}) for one in told), *sla_facts]
     )

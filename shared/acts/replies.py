@@ -6,15 +6,14 @@ from typing import Any
 from uuid import UUID
 
 from shared import outbox
-from shared.acts import clocks
 from shared.acts import conversations as threads
-from shared.acts.clocks import REPLY_METRICS, Happening
+from shared.acts import promises
 from shared.kit import clock, ids
 from shared.kit.database import WriteSession
 from shared.models import facts
-from shared.models.conversation import Status
-from shared.models.facts import Fact
+from shared.models.conversation import Conversation, Status
 from shared.models.reply import Reply, ReplyState
+from shared.rules import sla_history
 from shared.store import conversation as conversations
 from shared.store import reply as store
 
@@ -70,20 +69,27 @@ async def sent(
     if settled_by is not None:
         reply.settled_at, reply.settled_by = clock.now(), settled_by
     conversation = await conversations.lock(session, reply.workspace_id, reply.conversation_id)
-    told: list[Fact] = []
+    history = await promises.of(session, conversation)
+    answers = {"answers": str(reply.in_reply_to)} if reply.in_reply_to else {}
+    history.add("automatic" if reply.automatic else "replied", at, f"reply:{reply.id}", answers)
     if not reply.automatic:
-        conversation.first_replied_at = min(conversation.first_replied_at or at, at)
-        if conversation.waiting_since is not None and conversation.waiting_since <= at:
-            conversation.waiting_since = None
-        await session.flush()
-        told, deadlines = await clocks.happened(
-            session, reply.workspace_id, [Happening(conversation.id, "stopped", at, f"reply:{reply.id}", REPLY_METRICS)]
-        )
-        if conversation.id in deadlines:
-            conversation.next_deadline_at = deadlines[conversation.id]
+        conversation.first_replied_at = sla_history.first_answer(history.changes)
+        waits = sla_history.waiting_since(history.changes)
+        if conversation.status in {Status.RESOLVED, Status.CLOSED}:
+            waits = None
+        if waits is not None or not _waits_otherwise(conversation, history, at):
+            conversation.waiting_since = waits
+    told = await promises.changed(session, conversation, history)
     conversation.changed()
     await session.flush()
     await outbox.add(session, reply.workspace_id, [facts.ReplySent(**_about(reply)), *told])
+
+
+def _waits_otherwise(conversation: Conversation, history: promises.History, at: datetime) -> bool:
+    """Whether a conversation waits for another reason than a message: somebody took it up again after the answer."""
+    asked = {change.at for change in history.changes if change.kind in sla_history.ASKED}
+    since = conversation.waiting_since
+    return since is not None and since > at and since not in asked
 
 
 async def failed(session: WriteSession, reply: Reply, error: str, *, settled_by: str | None = None) -> None:
@@ -97,7 +103,7 @@ async def failed(session: WriteSession, reply: Reply, error: str, *, settled_by:
     await session.flush()
     detail = {"error": error[:1000], "was_sent": was_sent}
     await outbox.add(session, reply.workspace_id, [facts.ReplyFailed(**_about(reply), detail=detail)])
-    if was_sent and not reply.automatic:
+    if was_sent:
         await _unanswered(session, reply)
 
 
@@ -105,15 +111,14 @@ async def _unanswered(session: WriteSession, reply: Reply) -> None:
     """Takes back what `sent` did: the reply clocks run on as if they had never stopped, and where no other answer came since, the
     customer waits from when they first wrote, in a conversation that is open."""
     conversation = await conversations.lock(session, reply.workspace_id, reply.conversation_id)
-    conversation.first_replied_at, waiting_since = await store.answered(
-        session, reply.workspace_id, reply.conversation_id
-    )
-    at = reply.sent_at or clock.now()
-    told, deadlines = await clocks.happened(
-        session, reply.workspace_id, [Happening(conversation.id, "annulled", at, f"reply:{reply.id}", REPLY_METRICS)]
-    )
-    if conversation.id in deadlines:
-        conversation.next_deadline_at = deadlines[conversation.id]
+    history = await promises.of(session, conversation)
+    history.add("annulled", history.moment(), f"reply:{reply.id}", {})
+    told = await promises.changed(session, conversation, history)
+    if reply.automatic:
+        await outbox.add(session, reply.workspace_id, told)
+        return
+    conversation.first_replied_at = sla_history.first_answer(history.changes)
+    waiting_since = sla_history.waiting_since(history.changes)
     if waiting_since is not None and conversation.status != Status.CLOSED:
         conversation.waiting_since = waiting_since
         if conversation.status != Status.OPEN:

@@ -6,7 +6,7 @@ or missing, and then work waits for at most one sweep. arq's own worker ends whe
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import Any, cast
 
 from arq import create_pool
@@ -144,6 +144,17 @@ async def drain(
             continue
         if not more:
             await wakeups.wait(kind)
+
+
+@contextlib.contextmanager
+def apart(what: str, **about: Any) -> Iterator[None]:
+    """Has whatever goes wrong inside stop nobody else: it is logged (`what`, `about`) and ends here. Postgres being away is raised."""
+    try:
+        yield
+    except Exception as wrong:
+        if postgres_went(wrong):
+            raise
+        log.exception(what, **about)
 
 
 def postgres_went(wrong: BaseException) -> bool:

@@ -61,7 +61,7 @@ class ChannelType(SQLModel, table=True):
 
 class ChannelFields(SQLModel):
     """One configured source. `owned` says the venue is the brand's own (mailbox, page): what comes there is meant for it;
-    `signature` what names the agent under a public answer there."""
+    `signature` what names the agent under a public answer there; `weight` what a conversation there takes of its agent's capacity."""
 
     type: str = Field(min_length=1, max_length=40)
     name: str = Field(min_length=1, max_length=200)
@@ -69,6 +69,7 @@ class ChannelFields(SQLModel):
     thread_mode: ThreadMode = ThreadMode.AUTHOR_THREAD
     owned: bool = False
     signature: Signature = Signature.INITIALS
+    weight: int = Field(default=1, ge=0, le=100)
     status: str = Field(default="active", schema_extra={"pattern": "^(active|paused)$"})
 
 

@@ -69,7 +69,8 @@ class ConversationFields(SQLModel):
 
 
 class Conversation(ConversationFields, StampedRow, table=True):
-    """A conversation of a workspace. `version` goes up with each change and is its ETag."""
+    """A conversation of a workspace. `version` goes up with each change and is its ETag. `waiting_since` is since when the customer
+    waits, `queued_at` when it last came to its queue, `assigned_at` when its agent got it."""
 
     __table_args__ = (
         Index("conversation_number_of", "workspace_id", "number", unique=True),
@@ -94,6 +95,9 @@ class Conversation(ConversationFields, StampedRow, table=True):
         ),
     )
     waiting_since: datetime | None = moment(nullable=True)
+    queued_at: datetime | None = moment(nullable=True)
+    assigned_at: datetime | None = moment(nullable=True)
+    country: str | None = None
     last_message_at: datetime | None = moment(nullable=True)
     first_replied_at: datetime | None = moment(nullable=True)
     resolved_at: datetime | None = moment(nullable=True)
@@ -120,6 +124,11 @@ class Conversation(ConversationFields, StampedRow, table=True):
     def assign(self, agent_id: UUID | None, team_id: UUID | None = None) -> None:
         """Gives it to an agent (or takes it back with None). Raises ConversationClosed."""
         self.must_not_be_closed()
+        now = clock.now()
+        if agent_id is None:
+            self.queued_at, self.assigned_at = now, None
+        elif agent_id != self.assignee_id:
+            self.assigned_at = now
         self.assignee_id = agent_id
         if team_id is not None:
             self.team_id = team_id
@@ -151,6 +160,8 @@ class Conversation(ConversationFields, StampedRow, table=True):
         if self.status == Status.RESOLVED:
             self.reopened += 1
         self.status, self.resolved_at, self.snoozed_until = Status.OPEN, None, None
+        if self.assignee_id is None:
+            self.queued_at = clock.now()
         self.changed()
 
     def may_reopen_at(self, moment: datetime, within: timedelta = REOPENS_WITHIN) -> bool:

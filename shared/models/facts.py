@@ -60,6 +60,14 @@ ConversationSnoozed = _fact(
 ConversationReopened = _fact("ConversationReopened", "conversation.reopened", "conversation", "It was taken up again.")
 ConversationResolved = _fact("ConversationResolved", "conversation.resolved", "conversation", "The matter is settled.")
 
+OfferMade = _fact("OfferMade", "offer.made", "offer", "Work was offered to an agent.")
+OfferAccepted = _fact("OfferAccepted", "offer.accepted", "offer", "The agent took it.")
+OfferDeclined = _fact("OfferDeclined", "offer.declined", "offer", "The agent did not want it.")
+OfferExpired = _fact("OfferExpired", "offer.expired", "offer", "The agent did not answer in time.")
+OfferWithdrawn = _fact("OfferWithdrawn", "offer.withdrawn", "offer", "What was offered needs nobody any more.")
+PresenceChanged = _fact("PresenceChanged", "agent.presence_changed", "agent", "An agent came, went away or left.")
+QueueAlarm = _fact("QueueAlarm", "queue.alarm", "queue", "Nobody can be found for what waits in it.")
+
 ReplyQueued = _fact("ReplyQueued", "reply.queued", "reply", "An answer is to be carried out.", work=True)
 ReplySent = _fact("ReplySent", "reply.sent", "reply", "The venue took it.")
 ReplyFailed = _fact(

@@ -10,19 +10,29 @@ from shared.models.row import StampedRow, WorkspaceRow, document, documents, may
 
 
 class CalendarFields(SQLModel):
-    """Business hours: `weekly` {mon: [["09:00", "17:00"]]}, `holidays` [{date, name, open?}]; rules in business_hours.py."""
+    """Business hours: `weekly` {mon: [["09:00", "17:00"]]}, `holidays` [{date, name, open?}]; rules in business_hours.py. More holidays
+    come from `ical_url`, an iCalendar feed that is read daily."""
 
     name: str = Field(min_length=1, max_length=200)
     timezone: str = Field(max_length=64)
     weekly: dict[str, list[list[str]]] = document()
     holidays: list[dict[str, object]] = documents()
+    ical_url: str | None = Field(default=None, max_length=2_000)
 
 
 class Calendar(CalendarFields, StampedRow, table=True):
-    """A calendar as it stands; earlier versions are in sla_version."""
+    """A calendar as it stands; earlier versions are in sla_version. `ical_holidays` is what its feed last said, in the same form as
+    `holidays`, which win over it; `ical_due_at` when it is read next."""
 
-    __table_args__ = (Index("calendar_name", "workspace_id", "name", unique=True),)
+    __table_args__ = (
+        Index("calendar_name", "workspace_id", "name", unique=True),
+        Index("calendar_ical_due", "ical_due_at", postgresql_where=text("ical_due_at IS NOT NULL")),
+    )
     version: int = Field(default=1)
+    ical_holidays: list[dict[str, object]] = documents()
+    ical_read_at: datetime | None = moment(nullable=True)
+    ical_due_at: datetime | None = moment(nullable=True)
+    ical_error: str | None = None
 
 
 class SlaPolicyFields(SQLModel):
@@ -110,6 +120,25 @@ class SlaClockEvent(WorkspaceRow, table=True):
     cause: str
     reason: str = ""
     terms: dict[str, object] | None = maybe_document()
+
+
+class ConversationChange(WorkspaceRow, table=True):
+    """What happened to a conversation, as promises see it: the history from which its clocks under any policy can be told.
+
+    `kind` is one of `ChangeKind` in shared/rules/sla_history.py, which says what each means and what `detail` holds of it. `at` is when it
+    happened, `recorded_at` when it was noticed, `cause` what brought it about."""
+
+    __tablename__ = "conversation_change"
+    __table_args__ = (
+        Index("conversation_change_once", "workspace_id", "conversation_id", "kind", "cause", unique=True),
+        ForeignKeyConstraint(["workspace_id", "conversation_id"], ["conversation.workspace_id", "conversation.id"]),
+    )
+    conversation_id: UUID
+    kind: str
+    at: datetime = moment()
+    recorded_at: datetime = moment()
+    cause: str
+    detail: dict[str, object] = document()
 
 
 class SlaNotice(WorkspaceRow, table=True):

@@ -3,6 +3,7 @@
 from sqlmodel import SQLModel
 
 from shared.models import (
+    automation,
     brand,
     channel,
     conversation,
@@ -10,6 +11,7 @@ from shared.models import (
     head,
     mention,
     moderation,
+    offer,
     people,
     reply,
     sla,
@@ -19,4 +21,6 @@ from shared.models import (
 
 metadata = SQLModel.metadata
 
-NOUNS = (brand, channel, conversation, event, head, mention, moderation, people, reply, sla, work, workspace)
+NOUNS = (
+    automation, brand, channel, conversation, event, head, mention, moderation, offer, people, reply, sla, work, workspace,
+)  # fmt: skip

@@ -23,13 +23,13 @@ async def busy(connection: asyncpg.Connection, agent_id: UUID) -> int:
 
 
 async def forget(session: WriteSession, workspace_id: UUID, agent_id: UUID) -> None:
-    """Ends the keys of an agent, and takes the agent out of the queues that overflow to them."""
+    """Ends the keys, offers and shifts of an agent, and takes the agent out of the queues that overflow to them."""
     for statement in _FORGET_AGENT:
         await session.execute(statement, {"w": workspace_id, "id": agent_id})
 
 
 async def forget_team(session: WriteSession, workspace_id: UUID, team_id: UUID) -> None:
-    """Takes a team out of agents, queues and issue types."""
+    """Takes a team out of agents, queues and issue types, and its shifts away."""
     for statement in _FORGET_TEAM:
         await session.execute(statement, {"w": workspace_id, "id": team_id})
 
@@ -37,6 +37,8 @@ async def forget_team(session: WriteSession, workspace_id: UUID, team_id: UUID) 
 _FORGET_AGENT = (
     text("UPDATE api_key SET revoked_at = now() WHERE workspace_id = :w AND agent_id = :id AND revoked_at IS NULL"),
     text("UPDATE queue SET overflow_agent_id = NULL WHERE workspace_id = :w AND overflow_agent_id = :id"),
+    text("UPDATE offer SET expires_at = now() WHERE workspace_id = :w AND agent_id = :id AND state = 'open'"),
+    text("DELETE FROM shift WHERE workspace_id = :w AND agent_id = :id"),
 )
 _FORGET_TEAM = (
     text("UPDATE agent SET team_ids = array_remove(team_ids, :id) WHERE workspace_id = :w AND :id = ANY(team_ids)"),
@@ -45,5 +47,6 @@ _FORGET_TEAM = (
         "secondary_team_ids = array_remove(secondary_team_ids, :id) "
         "WHERE workspace_id = :w AND (:id = ANY(team_ids) OR :id = ANY(secondary_team_ids))"
     ),
+    text("DELETE FROM shift WHERE workspace_id = :w AND team_id = :id"),
     text("UPDATE issue_type SET owner_team_id = NULL WHERE workspace_id = :w AND owner_team_id = :id"),
 )

@@ -47,7 +47,12 @@ def _type(kind: object, name: str) -> Type:
             return "text"
 
 
-_ARRAYS = frozenset({"steps", "templates", "skills", "holidays", "targets", "candidates", "media", "warnings"})
+_ARRAYS = frozenset(
+    {
+        "steps", "templates", "skills", "holidays", "ical_holidays", "targets", "candidates", "media", "warnings", "needs",
+        "actions", "chain",
+    }
+)  # fmt: skip
 
 BY_ID = {"-id": Order((("{t}.id", "id", True),)), "id": Order((("{t}.id", "id", False),))}
 

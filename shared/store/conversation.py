@@ -11,16 +11,16 @@ from sqlmodel import col, select
 
 from shared.kit.database import WriteSession
 from shared.kit.errors import NotFound
-from shared.models.conversation import Conversation, Status
+from shared.models.conversation import Conversation
 from shared.store.sending import as_json, recordset
 
 _NEW: Mapping[str, str] = {
     "id": "uuid", "created_at": "timestamptz", "updated_at": "timestamptz", "channel_id": "uuid", "channel_type": "text",
     "author_id": "uuid", "brand_id": "uuid", "brand_ids": "uuid[]", "thread_key": "text", "root_external_id": "text",
-    "subject": "text", "lang": "text", "visibility": "text", "status": "text", "priority": "text", "priority_rank": "int",
-    "priority_score": "float8", "sentiment": "text", "queue_id": "uuid", "team_id": "uuid", "issue_keys": "text[]",
-    "waiting_since": "timestamptz", "last_message_at": "timestamptz", "next_deadline_at": "timestamptz", "messages": "int",
-    "previous_conversation_id": "uuid", "version": "int", "reopened": "int",
+    "subject": "text", "lang": "text", "visibility": "text", "country": "text", "status": "text", "priority": "text",
+    "priority_rank": "int", "priority_score": "float8", "sentiment": "text", "queue_id": "uuid", "team_id": "uuid",
+    "issue_keys": "text[]", "waiting_since": "timestamptz", "queued_at": "timestamptz", "last_message_at": "timestamptz",
+    "next_deadline_at": "timestamptz", "messages": "int", "previous_conversation_id": "uuid", "version": "int", "reopened": "int",
 }  # fmt: skip
 _CHANGING = (
     "updated_at", "status", "priority", "priority_rank", "priority_score", "sentiment", "issue_keys", "waiting_since",
@@ -37,7 +37,8 @@ _ADD = text(f"""
 _CHANGE = text(f"""
     UPDATE conversation c SET {", ".join(f"{name} = u.{name}" for name in _CHANGING)},
         resolved_at = CASE WHEN u.status IN ('open', 'pending') THEN NULL ELSE c.resolved_at END,
-        snoozed_until = CASE WHEN u.status = 'open' THEN NULL ELSE c.snoozed_until END
+        snoozed_until = CASE WHEN u.status = 'open' THEN NULL ELSE c.snoozed_until END,
+        queued_at = CASE WHEN u.status = 'open' AND c.status <> 'open' AND c.assignee_id IS NULL THEN u.updated_at ELSE c.queued_at END
     FROM {recordset({name: _NEW[name] for name in ("id", *_CHANGING)})}
     WHERE c.workspace_id = :workspace_id AND c.id = u.id
 """)  # names of our own columns
@@ -99,33 +100,6 @@ async def lock(session: WriteSession, workspace_id: UUID, conversation_id: UUID)
     if conversation is None:
         raise NotFound(f"There is no conversation {conversation_id}.")
     return conversation
-
-
-async def best_waiting(
-    session: WriteSession, workspace_id: UUID, queue_id: UUID, *, languages: Sequence[str] = (), limit: int = 1
-) -> list[Conversation]:
-    """The conversations of a queue that an agent gets next, locked: by priority, nearest deadline, time waited. What another
-    agent is just being given is passed over."""
-    query = (
-        select(Conversation)
-        .where(
-            col(Conversation.workspace_id) == workspace_id,
-            col(Conversation.queue_id) == queue_id,
-            col(Conversation.status) == Status.OPEN,
-            col(Conversation.assignee_id).is_(None),
-        )
-        .order_by(
-            col(Conversation.priority_rank),
-            col(Conversation.next_deadline_at).asc().nulls_last(),
-            col(Conversation.waiting_since).asc().nulls_last(),
-            col(Conversation.id),
-        )
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
-    if languages:
-        query = query.where(col(Conversation.lang).in_(languages) | col(Conversation.lang).is_(None))
-    return list((await session.execute(query)).scalars())
 
 
 async def parents(

@@ -1,4 +1,5 @@
-"""What holds a mention's words beside itself: events as they were told, what receivers answered, corrections, and weekly reports.
+"""What holds a mention's words beside itself: events as they were told, what receivers answered, corrections, what filters saw of its
+conversation, and weekly reports.
 
 What an event says is stored once, and told again from there: in the feed, and to each receiver that has not heard it yet.
 """
@@ -26,6 +27,10 @@ def kept_elsewhere(batch: str) -> str:
     ), corrected AS (
         UPDATE correction c SET old = {_value_of("c.old")}, new = {_value_of("c.new")}
         FROM {batch} b WHERE c.workspace_id = :w AND c.mention_id = b.id
+    ), promised AS (
+        UPDATE conversation_change h SET detail = h.detail || jsonb_build_object('seen', (h.detail -> 'seen') || jsonb_build_object(
+            'subject', null, 'author', coalesce(h.detail -> 'seen' -> 'author', '{{}}') || '{{"handle": null}}'))
+        FROM {batch} b WHERE h.workspace_id = :w AND h.conversation_id = b.conversation_id AND jsonb_typeof(h.detail -> 'seen') = 'object'
     ), reported AS (
         DELETE FROM report r
         WHERE r.workspace_id = :w AND r.week IN (

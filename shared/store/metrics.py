@@ -12,6 +12,7 @@ from typing import Any, Literal
 import asyncpg
 from sqlalchemy import text
 
+from shared.kit import clock
 from shared.kit.database import WriteSession
 from shared.kit.ids import first_id_at
 from shared.store.durations import iso
@@ -26,7 +27,8 @@ _SLACK = timedelta(days=1)
 class Period:
     """From `since` to before `until`, cut into steps by the wall clock of `zone`; `step` None is one figure for all of it.
 
-    `narrowed` are conditions: the name of a dimension and the value it must have. `by` is a dimension to split by.
+    `narrowed` are conditions: the name of a dimension and the value it must have. `by` is a dimension to split by. `at` is the moment
+    as of which promises are told.
     """
 
     since: datetime
@@ -35,6 +37,7 @@ class Period:
     step: Step | None = "day"
     by: str | None = None
     narrowed: Mapping[str, str] = field(default_factory=dict)
+    at: datetime = field(default_factory=clock.now)
 
 
 # What mentions may be narrowed and split by: an expression with one value, or a list that counts for each of its values.
@@ -160,18 +163,28 @@ async def share_of_voice(connection: asyncpg.Connection, period: Period) -> list
     return [dict(row) for row in found]
 
 
+_TIMES = ("median", "p90", "mean", "counted_median", "counted_p90", "counted_mean")
+
+
 async def response_times(connection: asyncpg.Connection, period: Period) -> list[dict[str, Any]]:
     """How fast the first answer came, for conversations opened in the period: `conversations`, `answered`, and `median`, `p90`,
-    `mean` as durations from the customer's first message to the answer that the venue took."""
+    `mean` as durations from the customer's first message to the answer that the venue took; `counted_` the same as the clocks of
+    first responses counted them, by the hours of what was promised."""
     figures = _Figures(period, "c.created_at", CONVERSATION_DIMENSIONS, _CONVERSATION_LISTS)
     waited = "extract(epoch FROM c.first_replied_at - o.at)"
     inner = f"""
         SELECT w.at, w.key, count(*)::int AS conversations, count(w.waited)::int AS answered,
                {iso("percentile_cont(0.5) WITHIN GROUP (ORDER BY w.waited)")} AS median,
-               {iso("percentile_cont(0.9) WITHIN GROUP (ORDER BY w.waited)")} AS p90, {iso("avg(w.waited)")} AS mean
+               {iso("percentile_cont(0.9) WITHIN GROUP (ORDER BY w.waited)")} AS p90, {iso("avg(w.waited)")} AS mean,
+               {iso("percentile_cont(0.5) WITHIN GROUP (ORDER BY w.counted)")} AS counted_median,
+               {iso("percentile_cont(0.9) WITHIN GROUP (ORDER BY w.counted)")} AS counted_p90, {iso("avg(w.counted)")} AS counted_mean
         FROM (
             SELECT {figures.bucket} AS at, {figures.key} AS key,
-                   greatest({waited}, 0)::float8 AS waited
+                   CASE WHEN c.first_replied_at IS NOT NULL THEN greatest({waited}, 0) END::float8 AS waited, (
+                       SELECT k.elapsed_s FROM sla_clock k
+                       WHERE k.workspace_id = c.workspace_id AND k.conversation_id = c.id AND k.metric = 'first_response'
+                         AND k.stopped_at IS NOT NULL AND k.state <> 'cancelled' ORDER BY k.instance LIMIT 1
+                   ) AS counted
             FROM conversation c {figures.split}
             CROSS JOIN LATERAL (
                 SELECT coalesce(min(g.at), c.created_at) AS at FROM message g
@@ -180,22 +193,28 @@ async def response_times(connection: asyncpg.Connection, period: Period) -> list
             WHERE {figures.conditions()}
         ) w GROUP BY 1, 2
     """
-    return await _rows(connection, figures, inner, period, ("conversations", "answered"), ("median", "p90", "mean"))
+    return await _rows(connection, figures, inner, period, ("conversations", "answered"), _TIMES)
 
 
 async def promises(connection: asyncpg.Connection, period: Period) -> list[dict[str, Any]]:
     """What was kept of the promises whose clocks began in the period: for each `metric`, how many are `met`, `breached`,
-    `running`, `paused`, `cancelled`, and `kept`, the part of the settled ones that was met."""
+    `running`, `paused`, `cancelled`, and `kept`, the part of the settled ones that was met. What has missed its deadline by
+    `period.at` is breached, whether or not anybody has looked at it since."""
     figures = _Figures(period, "k.started_at", CONVERSATION_DIMENSIONS, _CONVERSATION_LISTS)
+    figures.values.append(period.at)
+    stands = (
+        f"CASE WHEN k.state = 'running' AND k.deadline_at < ${len(figures.values)} THEN 'breached' ELSE k.state END"
+    )
     states = ", ".join(
-        f"count(*) FILTER (WHERE k.state = '{state}')::int AS {state}"
+        f"count(*) FILTER (WHERE s.stands = '{state}')::int AS {state}"
         for state in ("met", "breached", "running", "paused", "cancelled")
     )
     inner = f"""
         SELECT {figures.bucket} AS at, {figures.key} AS key, k.metric, {states},
-               round(count(*) FILTER (WHERE k.state = 'met')
-                     / nullif(count(*) FILTER (WHERE k.state IN ('met', 'breached')), 0)::numeric, 6)::float8 AS kept
+               round(count(*) FILTER (WHERE s.stands = 'met')
+                     / nullif(count(*) FILTER (WHERE s.stands IN ('met', 'breached')), 0)::numeric, 6)::float8 AS kept
         FROM sla_clock k JOIN conversation c ON c.workspace_id = k.workspace_id AND c.id = k.conversation_id {figures.split}
+        CROSS JOIN LATERAL (SELECT {stands} AS stands) s
         WHERE {figures.conditions()} GROUP BY 1, 2, 3
     """
     found = await connection.fetch(f"SELECT * FROM ({inner}) f ORDER BY at, key NULLS FIRST, metric", *figures.values)

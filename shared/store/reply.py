@@ -110,28 +110,6 @@ async def of_unknown_outcome(
     return [(reply, answered) for reply, answered in rows]
 
 
-async def answered(
-    session: WriteSession, workspace_id: UUID, conversation_id: UUID
-) -> tuple[datetime | None, datetime | None]:
-    """When a person first answered a conversation, and since when the customer waits; None: never, and not at all. What could not
-    be delivered is no answer."""
-    row = (await session.execute(_ANSWERED, {"w": workspace_id, "c": conversation_id})).one()
-    return row.first, row.waiting_since
-
-
-_ANSWERED = text("""
-    WITH given AS (
-        SELECT min(sent_at) AS first, max(sent_at) AS last FROM reply
-        WHERE workspace_id = :w AND conversation_id = :c AND state IN ('sent', 'deleted') AND NOT automatic
-    )
-    SELECT given.first, (
-        SELECT min(m.at) FROM message m
-        WHERE m.workspace_id = :w AND m.conversation_id = :c AND m.kind = 'inbound' AND (given.last IS NULL OR m.at > given.last)
-    ) AS waiting_since
-    FROM given
-""")
-
-
 async def alone(session: WriteSession, reply: Reply) -> None:
     """Waits until no other answer to the same mention is on its way into `sending`, and keeps others waiting until the end of the
     transaction."""

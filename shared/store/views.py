@@ -4,12 +4,14 @@ from shared.models import brand, channel, conversation, event, mention, moderati
 from shared.models import reply as replies
 from shared.models.findings import told as all_findings
 from shared.models.read_model import Column, Filter, Nested, Order, ReadModel
+from shared.store.automation_views import AUTOMATION_RULE, AUTOMATION_RUN
 from shared.store.channel_views import CHANNEL, CHANNEL_GAP
 from shared.store.columns import by_name, columns_of, plain
 from shared.store.durations import with_durations
 from shared.store.head_views import HEAD
 from shared.store.hidden import FINDINGS, TEXT, URGENCY, hide
 from shared.store.reading import Library
+from shared.store.routing_views import OFFER, ROUTING_DECISION, SHIFT, SKILL
 
 _OF = "{{t}}.workspace_id = {{up_{up}}}.workspace_id AND {{t}}.id = {{up_{up}}}.{column}"
 _LIST = "{{t}}.workspace_id = {{up_{up}}}.workspace_id AND {{t}}.{column} = {{up_{up}}}.id"
@@ -264,8 +266,12 @@ NOUNS = Library(
             orders={"position": Order((("{t}.position", "integer", False), ("{t}.id", "id", False)))},
             nested={},
         ),
-        plain("routing_decision", people.RoutingDecision, "Why a conversation went where.",
-              filters={"conversation": Filter("id", "{t}.conversation_id = %s", "Its conversation.")}),
+        OFFER,
+        ROUTING_DECISION,
+        SHIFT,
+        SKILL,
+        AUTOMATION_RULE,
+        AUTOMATION_RUN,
         plain("calendar", sla.Calendar, "Business hours.", orders=by_name()),
         with_durations(
             plain("sla_policy", sla.SlaPolicy, "What is promised.",
