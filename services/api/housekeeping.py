@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
+from services.api import calendar_feeds
 from services.api.figures import WorkerFigures
 from services.api.listening import weekly_report
 from shared.kit import clock, logging
 from shared.kit.database import AWAY_OR_SLOW, Database
+from shared.kit.http import HttpClient
 from shared.store import expiry, heartbeats, idempotency, ledger, metrics, upkeep, workspaces
 
 HOUR_S = 3_600.0
@@ -105,8 +107,8 @@ async def keep_reports(database: Database) -> None:
             log.info("a weekly report was rendered", workspace_id=str(workspace_id), week=str(week))
 
 
-def chores(figures: WorkerFigures) -> Sequence[Chore]:
-    """All there is to do; what is counted by the way goes into `figures`."""
+def chores(figures: WorkerFigures, http: HttpClient) -> Sequence[Chore]:
+    """All there is to do; what is counted by the way goes into `figures`, `http` reaches others' addresses."""
     return (
         Chore("make partitions", 6 * HOUR_S, make_partitions),
         Chore("roll up the ledger", 30.0, partial(roll_up_ledger, figures=figures)),
@@ -114,6 +116,7 @@ def chores(figures: WorkerFigures) -> Sequence[Chore]:
         Chore("forget the dead", HOUR_S, forget_the_dead),
         Chore("blank what may be kept no longer", HOUR_S, blank_expired),
         Chore("keep weekly reports", 600.0, keep_reports),
+        Chore("read calendar feeds", 15.0, partial(calendar_feeds.read_due, http=http)),
     )
 
 

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from functools import partial
 
 from services.api import housekeeping
+from services.api.automation import AUTOMATION, Automation
 from services.api.figures import WorkerFigures
 from services.api.webhooks.delivery import Deliverer
 from services.api.webhooks.post import Postman
 from shared.kit import logging
 from shared.kit.database import Database
+from shared.kit.http import HttpClient
 from shared.kit.jobs import Nudger, Wakeups, drain
 from shared.kit.secrets import Vault
 from shared.kit.settings import Settings
@@ -28,6 +30,7 @@ class Worker:
 
     sequencer: Sequencer
     deliverer: Deliverer
+    automation: Automation
 
     async def sequence(self) -> bool:
         """Gives facts their place."""
@@ -37,10 +40,15 @@ class Worker:
         """Sends what is due on its way."""
         return await self.deliverer.once()
 
+    async def automate(self) -> bool:
+        """Asks the rules of automation about what was told."""
+        return await self.automation.once()
+
 
 REACTIONS: Mapping[str, Callable[[Worker], Awaitable[bool]]] = {
     SEQUENCER: Worker.sequence,
     DELIVERIES: Worker.deliver,
+    AUTOMATION: Worker.automate,
 }
 """Which hint wakes what."""
 
@@ -53,6 +61,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     nudger = Nudger(settings)
     vault = Vault(settings.secret_key.get_secret_value())
     figures = WorkerFigures()
+    http = HttpClient(settings.allowed_networks)
     sequencer = Sequencer(database, tell=partial(figures.facts, database))
     try:
         async with Wakeups(settings, REACTIONS) as wakeups:
@@ -70,14 +79,15 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
                 ) as deliverer,
                 asyncio.TaskGroup() as group,
             ):
-                worker = Worker(sequencer, deliverer)
+                worker = Worker(sequencer, deliverer, Automation(database, vault, settings))
                 for kind, react in REACTIONS.items():
                     group.create_task(drain(kind, wakeups, stop, partial(react, worker)), name=kind)
-                for chore in housekeeping.chores(figures):
+                for chore in housekeeping.chores(figures, http):
                     group.create_task(housekeeping.keep_doing(chore, database, stop), name=chore.name)
                 group.create_task(heartbeats.pulse(database, PROCESS, stop, figures.told), name="heartbeat")
                 log.info("the api's worker is ready")
     finally:
         await sequencer.close()
         await nudger.close()
+        await http.close()
         await database.close()

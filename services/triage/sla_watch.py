@@ -10,6 +10,7 @@ import asyncpg
 
 from shared import outbox
 from shared.acts import clocks, conversations
+from shared.kit import clock
 from shared.kit.database import Database
 from shared.models.conversation import REOPENS_WITHIN, Status
 from shared.store import conversation as store
@@ -19,10 +20,10 @@ from shared.store import sla
 async def watch(database: Database) -> bool:
     """Tells what is due by now. Returns whether there may be more at once."""
     async with database.lookup() as connection:
-        due = await sla.due(connection)
+        at, due = await sla.due(connection, clock.now())
     for workspace_id, clock_ids in due.items():
         async with database.write(workspace_id) as session:
-            await outbox.add(session, workspace_id, await clocks.look(session, workspace_id, clock_ids))
+            await outbox.add(session, workspace_id, await clocks.look(session, workspace_id, clock_ids, at))
     return bool(due)
 
 

@@ -10,12 +10,15 @@ import contextlib
 import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
-from services.triage import record, sla_watch
+from services.triage import dispatch, new_terms, record, sla_watch
 from services.triage.briefing import Briefings, Told
 from services.triage.nlp_process import ChildDied, NlpProcess, NlpUnavailable, TimedOut
 from services.triage.pipeline import VERSION, Assessed
 from services.triage.stage import Assessment
+from shared.acts import edits
+from shared.acts.offers import DISPATCH
 from shared.kit import logging
 from shared.kit.database import AWAY, AWAY_OR_SLOW, Database
 from shared.kit.jobs import Nudger, Wakeups, drain
@@ -180,16 +183,23 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     triage = Triage(database, readers)
     try:
         names = [lane(kind, heavy=heavy) for kind in REACTIONS for heavy in (False, True)]
-        async with Wakeups(settings, [*names, WATCH]) as wakeups, asyncio.TaskGroup() as group:
+        async with (
+            Wakeups(settings, [*names, *edits.KINDS, WATCH, DISPATCH]) as wakeups,
+            asyncio.TaskGroup() as group,
+        ):
             group.create_task(triage.warm())
             for reader, by in [*((one, LIGHT) for one in readers), (slow, HEAVY)]:
                 for kind, react in REACTIONS.items():
                     name = lane(kind, heavy=by.heavy)
                     for _ in range(by.in_flight if kind == facts.MentionReceived.type else 1):
                         group.create_task(drain(name, wakeups, stop, _bound(react, triage, kind, reader, by)))
+            group.create_task(drain(DISPATCH, wakeups, stop, lambda: dispatch.dispatch(database)))
+            group.create_task(drain(WATCH, wakeups, stop, lambda: dispatch.take_back(database)))
             group.create_task(drain(WATCH, wakeups, stop, lambda: sla_watch.watch(database)))
             group.create_task(drain(WATCH, wakeups, stop, lambda: sla_watch.wake_rested(database)))
             group.create_task(drain(WATCH, wakeups, stop, lambda: sla_watch.close_settled(database)))
+            for kind in edits.KINDS:
+                group.create_task(drain(kind, wakeups, stop, partial(new_terms.reapply, database, kind)))
             group.create_task(heartbeats.pulse(database, "triage", stop))
             log.info("triage is ready", pipeline=VERSION, children=len(readers))
     finally:

@@ -1,25 +1,18 @@
 """One action on many conversations: each is done or refused by itself, so that one that cannot be never spoils the others."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from services.api.desk import conversations, fields
+from services.api.desk import fields
+from services.api.desk.actions import BY_HAND
 from services.api.desk.desk import Desk
 from shared.kit.errors import Invalid, WebcareError
 from shared.kit.ids import parse_id
 
 MOST = 500
 
-_ACTIONS: Mapping[str, Callable[[Desk, UUID, Mapping[str, Any]], Awaitable[Any]]] = {
-    "assign": conversations.assign_conversation,
-    "snooze": conversations.snooze_conversation,
-    "resolve": lambda desk, key, _: conversations.resolve_conversation(desk, key),
-    "reopen": lambda desk, key, _: conversations.reopen_conversation(desk, key),
-    "change": conversations.change_conversation,
-    "note": conversations.add_note,
-}
-ACTIONS = tuple(_ACTIONS)
+ACTIONS = tuple(BY_HAND)
 
 
 async def act_on_many(desk: Desk, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -27,19 +20,17 @@ async def act_on_many(desk: Desk, given: Mapping[str, Any]) -> dict[str, Any]:
     of one is undone for that one. Returns {"done", "refused", "results": [{conversation_id, ok, code?, detail?}]}."""
     fields.refuse_others(given, ("action", "conversation_ids", "fields"))
     action = given.get("action")
-    if not isinstance(action, str) or action not in _ACTIONS:
+    if not isinstance(action, str) or action not in BY_HAND:
         raise Invalid("Say what is to be done.", errors=[("/action", f"is none of {', '.join(ACTIONS)}")])
     with_ = given.get("fields", {})
     if not isinstance(with_, dict):
         raise Invalid("fields must be an object.", errors=[("/fields", "is not an object")])
-    if action in ("resolve", "reopen"):
-        fields.refuse_others(with_, ())
     results = []
     # In one order for all, so that two such calls wait for each other and do not lock.
     for key in sorted(_ids(given.get("conversation_ids"))):
         try:
             async with desk.session.begin_nested():
-                await _ACTIONS[action](desk, key, with_)
+                await BY_HAND[action](desk, key, with_)
             results.append({"conversation_id": str(key), "ok": True})
         except WebcareError as refused:
             results.append(

@@ -9,6 +9,7 @@ from services.api.desk import fields
 from services.api.desk.desk import Desk
 from shared import outbox
 from shared.acts import conversations as acts
+from shared.acts import offer_ends
 from shared.kit import clock, ids
 from shared.kit.errors import Conflict, Invalid, StaleVersion
 from shared.models import facts
@@ -56,9 +57,12 @@ async def change_conversation(
     if "queue_id" in plain:
         detail = {"queue_id": plain["queue_id"], "former_queue_id": before["queue_id"], "by": desk.actor.said()}
         told.append(facts.ConversationRouted(**about, detail=detail))
+        await offer_ends.moved(desk.session, conversation)
     await outbox.add(desk.session, desk.workspace_id, told)
     if "priority" in changed and changed["priority"] != before["priority"]:
         await acts.prioritise(desk.session, conversation, Priority(changed["priority"]), actor=desk.actor.said())
+    elif plain.keys() & acts.FILTERED:
+        await acts.refilter(desk.session, conversation)
     await _change_status(desk, conversation, changed.get("status"))
     return conversation.id
 

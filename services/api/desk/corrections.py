@@ -30,8 +30,12 @@ async def follow(desk: Desk, conversation: Conversation, mention_id: UUID, flat:
     if changed:
         conversation.changed()
         await rows.flush(desk.session, Conversation)
-    if priority is not None and conversation.status != Status.CLOSED:
+    if conversation.status == Status.CLOSED:
+        return
+    if priority is not None:
         await acts.prioritise(desk.session, conversation, Priority(priority), actor=desk.actor.said())
+    elif changed:
+        await acts.refilter(desk.session, conversation)
 
 
 def changes(conversation: Conversation, before: Sequence[Turn], after: Sequence[Turn]) -> dict[str, Any]:

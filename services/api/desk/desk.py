@@ -28,16 +28,20 @@ from shared.store.views import NOUNS
 @dataclass(frozen=True, slots=True)
 class Actor:
     """Who asks: a key, its role, and the agent it stands for, if any. `hidden` are the kinds of personal data that are hidden
-    from the role; where there are any, everything that cannot be masked by its places in a text is hidden too."""
+    from the role; where there are any, everything that cannot be masked by its places in a text is hidden too. `rule_id` is set
+    where no caller asks, but a rule of automation."""
 
     key_id: UUID
     role: Role
     name: str
     agent_id: UUID | None = None
     hidden: frozenset[str] = NOTHING
+    rule_id: UUID | None = None
 
     def said(self) -> str:
-        """How the actor is named in what is kept: `agent:…` or `key:…`."""
+        """How the actor is named in what is kept: `agent:…`, `key:…` or `rule:…`."""
+        if self.rule_id is not None:
+            return f"rule:{self.rule_id}"
         return f"agent:{self.agent_id}" if self.agent_id else f"key:{self.key_id}"
 
 

@@ -20,9 +20,13 @@ def may_choose(
 
 def may_filter(desk: Desk, asked: Mapping[str, Any], standing: Mapping[str, Any] | None = None) -> None:
     """The same of a filter over conversations that looks at the customer's own words. Raises Invalid where it cannot be read."""
-    if asked == standing:
-        return
-    if personal := filters.fields_of(filters.parse(asked, CONVERSATION_FIELDS)) & PERSONAL:
+    if asked != standing:
+        may_ask(desk, filters.parse(asked, CONVERSATION_FIELDS))
+
+
+def may_ask(desk: Desk, where: filters.Filter) -> None:
+    """Raises PersonalDataHidden where a filter looks at what is hidden from the actor."""
+    if personal := filters.fields_of(where) & PERSONAL:
         desk.must_see_everything(
             f"A filter by {' and '.join(sorted(personal))} cannot be set: whom it finds would tell of them"
         )

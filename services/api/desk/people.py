@@ -4,14 +4,12 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from services.api.desk import fields
+from services.api.desk import fields, presence, skills
 from services.api.desk.desk import Desk
 from shared.kit import clock
 from shared.kit.errors import Conflict, Invalid
 from shared.models.people import Agent, AgentFields, Team, TeamFields
 from shared.store import agents, rows
-
-_LEVELS = range(1, 6)
 
 
 async def create_team(desk: Desk, given: Mapping[str, Any]) -> UUID:
@@ -47,10 +45,12 @@ async def create_agent(desk: Desk, given: Mapping[str, Any]) -> UUID:
 async def change_agent(desk: Desk, agent_id: UUID, given: Mapping[str, Any]) -> UUID:
     """Changes what is given of an agent: teams, languages, skills, capacity, presence."""
     agent = await rows.take(desk.session, Agent, desk.workspace_id, agent_id)
-    changed = fields.lay_over(agent, await _read(desk, fields.changed_fields(AgentFields, agent, given)))
-    if "presence" in changed:
+    former = agent.presence
+    fields.lay_over(agent, await _read(desk, fields.changed_fields(AgentFields, agent, given)))
+    if agent.presence != former:
         agent.presence_since = clock.now()
     await rows.touch(desk.session, agent)
+    await presence.tell(desk, agent.id, former, agent.presence)
     return agent.id
 
 
@@ -68,13 +68,7 @@ async def remove_agent(desk: Desk, agent_id: UUID) -> None:
 
 async def _read(desk: Desk, asked: AgentFields) -> AgentFields:
     await fields.must_exist(desk, Team, asked.team_ids, "/team_ids")
-    errors = []
-    for place, skill in enumerate(asked.skills):
-        name, kind, level = skill.get("name"), skill.get("kind"), skill.get("level", 3)
-        if not isinstance(name, str) or not isinstance(kind, str) or not name or not kind or level not in _LEVELS:
-            errors.append(
-                (f"/skills/{place}", 'must be as {"kind": "product", "name": "mobile", "level": 3}, level 1 to 5')
-            )
-    if errors:
+    if errors := skills.wrong(asked.skills, "/skills"):
         raise Invalid("Some skills are not right.", errors=errors)
+    await skills.know(desk, asked.skills)
     return asked

@@ -1,5 +1,6 @@
 """How the promises to a conversation stand at this moment, and why."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -33,7 +34,7 @@ async def list_clocks(desk: Desk, conversation_id: UUID) -> list[dict[str, Any]]
             "breached_at": _iso(folded.breached_at),
         }
         for row, events in await _histories(desk, conversation_id, None)
-        if (folded := sla_clock.read(events, max(at, row.started_at))) is not None
+        if (folded := sla_clock.read(events, _until(events, at))) is not None
     ]
 
 
@@ -49,7 +50,7 @@ async def explain_clock(desk: Desk, conversation_id: UUID, metric: str, instance
     if not known:
         raise NotFound(f"This conversation has no clock for {metric}.")
     row, events = max(known, key=lambda pair: pair[0].instance)
-    until = max(at, row.started_at)
+    until = _until(events, at)
     folded = sla_clock.read(events, until)
     if folded is None:
         raise NotFound(f"The clock for {metric} has not started.")
@@ -75,6 +76,11 @@ async def _histories(desk: Desk, conversation_id: UUID, metric: str | None) -> l
         found = await sla_clocks.of_conversation(inside.session, desk.workspace_id, conversation_id, metric)
         events = await clocks.histories(inside.session, desk.workspace_id, found)
     return [(row, events.get(row.id, [])) for row in found]
+
+
+def _until(events: Sequence[sla_clock.Event], at: datetime) -> datetime:
+    """Now, and not before what happened: the wall clock may have been set back since."""
+    return max([at, *(event.at for event in events)])
 
 
 def _iso(at: datetime | None) -> str | None:

@@ -16,15 +16,16 @@ async def add(desk: Desk, row: Calendar | SlaPolicy, kept: Collection[str]) -> N
 
 async def change(
     desk: Desk, row: Calendar | SlaPolicy, asked: Mapping[str, Any], binding: Collection[str], kept: Collection[str]
-) -> None:
-    """Lays what is asked over a locked calendar or policy: a new version where any of the `binding` fields is another. Raises as
-    `rows.add` does."""
-    if any(asked[name] != getattr(row, name) for name in binding):
-        row.version += 1
+) -> bool:
+    """Lays what is asked over a locked calendar or policy: a new version where any of the `binding` fields is another. Returns whether
+    there is one. Raises as `rows.add` does."""
+    is_new = any(asked[name] != getattr(row, name) for name in binding)
+    row.version += is_new
     for name, value in asked.items():
         setattr(row, name, value)
     await rows.touch(desk.session, row)
     await _keep(desk, row, kept)
+    return is_new
 
 
 async def _keep(desk: Desk, row: Calendar | SlaPolicy, kept: Collection[str]) -> None:

@@ -51,7 +51,7 @@ class VoicePoint:
 
 @strawberry.type(description="How fast the first answer came.")
 class ResponseTimesPoint:
-    """From the customer's first message to the answer that the venue took."""
+    """From the customer's first message to the answer that the venue took; `counted` by the hours of what was promised."""
 
     at: DateTime
     key: str | None
@@ -60,6 +60,9 @@ class ResponseTimesPoint:
     median: Duration | None
     p90: Duration | None
     mean: Duration | None
+    counted_median: Duration | None
+    counted_p90: Duration | None
+    counted_mean: Duration | None
 
 
 @strawberry.type(description="What was kept of the promises whose clocks began in a step.")

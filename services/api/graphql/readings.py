@@ -8,14 +8,18 @@ import strawberry
 
 from services.api.auth import Action
 from services.api.desk import (
+    automation_rules,
     channel_checks,
     conversations,
     events,
     heads,
     ledger,
+    presence,
     queries,
+    queues,
     replies,
     sla_clocks,
+    sla_what_if,
     workspaces,
 )
 from services.api.graphql.fields import Argument, Asked, root_field
@@ -196,6 +200,27 @@ async def _dry_run_query(asked: Asked, _: Raw, given: dict[str, Any]) -> Any:
     return await queries.dry_run_query(asked.desk_for(Action.READ_SETTINGS), said)
 
 
+async def _dry_run_queue(asked: Asked, _: Raw, given: dict[str, Any]) -> Any:
+    said = {name: value for name, value in given.items() if value is not None}
+    async with asked.desk_for(Action.READ_SETTINGS).writing() as desk:
+        return await queues.dry_run_queue(desk, said)
+
+
+async def _what_if(asked: Asked, _: Raw, given: dict[str, Any]) -> Any:
+    said = {name: value for name, value in given.items() if value is not None}
+    return await sla_what_if.what_if_sla_policies(asked.desk_for(Action.READ_METRICS), said)
+
+
+async def _list_presence(asked: Asked, _: Raw, given: dict[str, Any]) -> Any:
+    return await presence.list_presence(asked.desk_for(Action.READ_SETTINGS))
+
+
+async def _dry_run_rule(asked: Asked, _: Raw, given: dict[str, Any]) -> Any:
+    said = {name: value for name, value in given.items() if value is not None}
+    async with asked.desk_for(Action.READ_SETTINGS).writing() as desk:
+        return await automation_rules.dry_run_automation_rule(desk, said)
+
+
 async def _check_draft(asked: Asked, _: Raw, given: dict[str, Any]) -> Any:
     async with asked.desk_for(Action.WRITE_REPLIES).writing() as desk:
         return await replies.check_draft(desk, _id_of(given, "conversation"), given["input"])
@@ -286,6 +311,32 @@ def reading_fields() -> dict[str, Any]:
             "dryRunQuery", Json | None, "Tries a query on the mentions that are there; nothing is kept.",
             {"text": Argument(str, "The query."), "days": Argument(int | None, "How far back, 1 to 366; 28.", None)},
             _dry_run_query,
+        ),
+        root_field(
+            "dryRunQueue", Json | None, "What a queue would have got in the past; nothing is changed.",
+            {
+                "filter": Argument(Json | None, "Of which conversations.", None), "position": Argument(int | None, "Its place.", None),
+                "from": Argument(str | None, "Since when.", None), "to": Argument(str | None, "Until when.", None),
+            }, _dry_run_queue,
+        ),
+        root_field(
+            "whatIfSlaPolicies", Json | None, "What would have become of promises under other policies; nothing is changed.",
+            {
+                "from": Argument(str | None, "Since when.", None), "to": Argument(str | None, "Until when.", None),
+                "policies": Argument(Json | None, "Instead of those in force; each may hold its calendar.", None),
+                "policy_id": Argument(ID | None, "Or: which one is to be changed.", None),
+                "changes": Argument(Json | None, "What would be another of it.", None),
+                "calendar": Argument(Json | None, "Hours instead of those of all policies that have some.", None),
+            }, _what_if,
+        ),
+        root_field("presence", Json | None, "Who is there, and how much they have before them.", {}, _list_presence),
+        root_field(
+            "dryRunAutomationRule", Json | None, "What a rule would have acted on in the past; nothing is done.",
+            {
+                "event": Argument(str, "What sets it off."), "filter": Argument(Json | None, "Of which conversations.", None),
+                "actions": Argument(Json | None, "What it would do.", None), "from": Argument(str | None, "Since when.", None),
+                "to": Argument(str | None, "Until when.", None),
+            }, _dry_run_rule,
         ),
         root_field(
             "checkDraft", Json | None, "Whether the venue would take this answer, and what it would have to be split into.",

@@ -2,16 +2,13 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
-from uuid import UUID
 
 import strawberry
-from sqlmodel import SQLModel
 
 from services.api.auth import Action
 from services.api.desk import (
     brands,
     bulk,
-    calendars,
     channels,
     conversations,
     heads,
@@ -19,37 +16,37 @@ from services.api.desk import (
     keys,
     mentions,
     moderation,
-    people,
     playbooks,
     queries,
-    queues,
     replies,
     sla_policies,
     webhook_endpoints,
     workspaces,
 )
 from services.api.desk.desk import Desk
+from services.api.graphql import routing_verbs
 from services.api.graphql.inputs import NOT_SAID, Field, input_type, record_type
 from services.api.graphql.mutations import Given, Verb
-from services.api.graphql.objects import type_name
 from services.api.graphql.readings import REPLY_INPUT, Masking
 from services.api.graphql.scalars import DateTime, Duration, Json
+from services.api.graphql.verb_making import (
+    ID,
+    MAYBE_ID,
+    MAYBE_TEXT,
+    SETTINGS,
+    Change,
+    changes,
+    changes_seen,
+    configured,
+    creates,
+    does,
+)
 from shared.models.brand import BrandFields, IssueTypeFields, PlaybookFields, QueryFields
 from shared.models.channel import ChannelFields
 from shared.models.event import WebhookEndpointFields
-from shared.models.people import AgentFields, QueueFields, TeamFields
-from shared.models.sla import CalendarFields, SlaPolicyFields
+from shared.models.sla import SlaPolicyFields
 from shared.models.workspace import ApiKeyFields
 
-ID = strawberry.ID
-Create = Callable[[Desk, Mapping[str, Any]], Awaitable[Any]]
-Change = Callable[[Desk, UUID, Mapping[str, Any]], Awaitable[Any]]
-Remove = Callable[[Desk, UUID], Awaitable[Any]]
-Versioned = Callable[[Desk, UUID, Mapping[str, Any], int | None], Awaitable[Any]]
-
-_SETTINGS = Action.WRITE_SETTINGS
-_MAYBE_ID: Field = (ID | None, "", NOT_SAID)
-_MAYBE_TEXT: Field = (str | None, "", NOT_SAID)
 _SECRETS: Field = (Json | None, "By the type's secretsSchema. Sealed; never shown.", NOT_SAID)
 _AGE: Field = (Duration | None, "Mentions found later than this get no clocks; null: never ignored.", NOT_SAID)
 
@@ -85,45 +82,9 @@ async def _act_on_many(desk: Desk, given: Given) -> dict[str, Any]:
     return {**told, "results": [{"code": None, "detail": None, **one} for one in told["results"]]}
 
 
-def _creates(run: Create) -> Callable[[Desk, Given], Awaitable[Any]]:
-    return lambda desk, given: run(desk, given.fields)
-
-
-def _changes(run: Change) -> Callable[[Desk, Given], Awaitable[Any]]:
-    return lambda desk, given: run(desk, given.key, given.fields)
-
-
-def _does(run: Remove) -> Callable[[Desk, Given], Awaitable[Any]]:
-    return lambda desk, given: run(desk, given.key)
-
-
-def _changes_seen(run: Versioned) -> Callable[[Desk, Given], Awaitable[Any]]:
-    return lambda desk, given: run(desk, given.key, given.fields, given.version)
-
-
-def _configured(
-    noun: str, kind: type[SQLModel], create: Create, change: Change, remove: Remove, *, action: Action = _SETTINGS,
-    removes: str = "remove", tells: str = "", removing: str = "Takes it away.", more: Mapping[str, Field] | None = None,
-) -> dict[str, Verb]:  # fmt: skip
-    """The three verbs of a noun that people configure. `more` are fields that the verbs read themselves."""
-    name, said = type_name(noun) if noun != "query" else "Query", noun.replace("_", " ")
-    article = "an" if said[0] in "aeiou" else "a"
-    return {
-        f"create{name}": Verb(
-            action=action, run=_creates(create), noun=noun, tells=tells, doc=f"Makes {article} {said}.",
-            takes=input_type(f"Create{name}Input", kind, more=more),
-        ),
-        f"change{name}": Verb(
-            action=action, run=_changes(change), noun=noun, of=said, doc=f"Changes what is given of {article} {said}.",
-            takes=input_type(f"Change{name}Input", kind, partial=True, more=more),
-        ),
-        f"{removes}{name}": Verb(action=action, run=_does(remove), of=said, doc=removing),
-    }  # fmt: skip
-
-
 def _works(run: Any, doc: str, takes: Any = None, versioned: Any = "optional") -> Verb:
     """A verb on a conversation."""
-    run = _changes_seen(run) if takes is not None else _seen(run)
+    run = changes_seen(run) if takes is not None else _seen(run)
     return Verb(
         action=Action.WORK_CONVERSATIONS, run=run, noun="conversation", of="conversation", takes=takes,
         versioned=versioned, doc=doc,
@@ -132,7 +93,7 @@ def _works(run: Any, doc: str, takes: Any = None, versioned: Any = "optional") -
 
 def _moderates(run: Change, of: str, takes: Any, doc: str) -> Verb:
     """A verb that asks something of a venue, or says what became of it."""
-    return Verb(action=Action.MODERATE, run=_changes(run), noun="moderation", of=of, takes=takes, doc=doc)
+    return Verb(action=Action.MODERATE, run=changes(run), noun="moderation", of=of, takes=takes, doc=doc)
 
 
 def _seen(run: Any) -> Callable[[Desk, Given], Awaitable[Any]]:
@@ -146,12 +107,12 @@ async def _change_masking(desk: Desk, given: Given) -> dict[str, Any]:
 _CONVERSATION_CHANGE = record_type(
     "ChangeConversationInput",
     {
-        "subject": _MAYBE_TEXT,
+        "subject": MAYBE_TEXT,
         "priority": (str | None, "urgent, high, normal or low.", NOT_SAID),
         "status": (str | None, "open or pending.", NOT_SAID),
-        "queue_id": _MAYBE_ID,
-        "team_id": _MAYBE_ID,
-        "brand_id": _MAYBE_ID,
+        "queue_id": MAYBE_ID,
+        "team_id": MAYBE_ID,
+        "brand_id": MAYBE_ID,
         "tags": (list[str] | None, "", NOT_SAID),
         "issue_keys": (list[str] | None, "", NOT_SAID),
     },
@@ -159,7 +120,7 @@ _CONVERSATION_CHANGE = record_type(
 )
 _ASSIGN = record_type(
     "AssignConversationInput",
-    {"agent_id": (ID | None, "To whom; null gives it back to its queue.", NOT_SAID), "team_id": _MAYBE_ID},
+    {"agent_id": (ID | None, "To whom; null gives it back to its queue.", NOT_SAID), "team_id": MAYBE_ID},
     "To whom a conversation goes.",
 )
 _SNOOZE = record_type("SnoozeConversationInput", {"until": (DateTime, "Until when.", ...)}, "Until when.")
@@ -169,7 +130,7 @@ _CORRECTION = record_type(
     {
         "finding": (str, f"One of {', '.join(mentions.CORRECTABLE)}.", ...),
         "value": (Json | None, "What is right, in the form in which the finding has it.", NOT_SAID),
-        "note": _MAYBE_TEXT,
+        "note": MAYBE_TEXT,
     },
     "What is right about a mention.",
 )
@@ -178,9 +139,9 @@ _SETTLE = record_type(
     {
         "outcome": (str, "sent or failed.", ...),
         "sent_at": (DateTime | None, "When the venue took it; the moment it went out unless said otherwise.", NOT_SAID),
-        "external_id": _MAYBE_TEXT,
-        "permalink": _MAYBE_TEXT,
-        "note": _MAYBE_TEXT,
+        "external_id": MAYBE_TEXT,
+        "permalink": MAYBE_TEXT,
+        "note": MAYBE_TEXT,
     },
     "What became of a reply.",
 )
@@ -194,7 +155,7 @@ _TOLD = record_type(
 )
 _SETTLE_MODERATION = record_type(
     "SettleModerationInput",
-    {"outcome": (str, "done or failed.", ...), "note": _MAYBE_TEXT},
+    {"outcome": (str, "done or failed.", ...), "note": MAYBE_TEXT},
     "What became of a moderation.",
 )
 _MANY = record_type(
@@ -218,15 +179,15 @@ _SINCE = record_type("SinceInput", {"since": (DateTime, "At most 30 days ago.", 
 
 _WORK = {
     "correctMention": Verb(
-        action=Action.CORRECT_MENTIONS, run=_changes(mentions.correct_mention), noun="mention", of="mention",
+        action=Action.CORRECT_MENTIONS, run=changes(mentions.correct_mention), noun="mention", of="mention",
         takes=_CORRECTION, doc="Sets a finding right; the correction stands above what the pipeline found, and the conversation follows.",
     ),
     "promoteHead": Verb(
-        action=_SETTINGS, run=_does(heads.promote_head), noun="head", of="head",
+        action=SETTINGS, run=does(heads.promote_head), noun="head", of="head",
         doc="Has this version answer from now on, a former one as well.",
     ),
     "retireHead": Verb(
-        action=_SETTINGS, run=_does(heads.retire_head), noun="head", of="head",
+        action=SETTINGS, run=does(heads.retire_head), noun="head", of="head",
         doc="Has what the project ships answer again.",
     ),
     "changeConversation": _works(
@@ -251,20 +212,20 @@ _WORK = {
         doc="Hides personal data from roles, or shows it again; it holds within seconds.",
     ),
     "addNote": Verb(
-        action=Action.WORK_CONVERSATIONS, run=_changes(conversations.add_note), noun="message", of="conversation",
+        action=Action.WORK_CONVERSATIONS, run=changes(conversations.add_note), noun="message", of="conversation",
         takes=_NOTE, doc="Writes an internal note; no customer ever sees it.",
     ),
     "createReply": Verb(
-        action=Action.WRITE_REPLIES, run=_changes_seen(replies.create_reply), noun="reply", of="conversation",
+        action=Action.WRITE_REPLIES, run=changes_seen(replies.create_reply), noun="reply", of="conversation",
         takes=REPLY_INPUT, versioned="optional",
         doc="Answers the customer by the channel on which they wrote: checked, queued, carried out at most once.",
     ),
     "withdrawReply": Verb(
-        action=Action.WRITE_REPLIES, run=_does(replies.withdraw_reply), noun="reply", of="reply",
+        action=Action.WRITE_REPLIES, run=does(replies.withdraw_reply), noun="reply", of="reply",
         doc="Takes a reply back before it goes out.",
     ),
     "settleReply": Verb(
-        action=Action.WRITE_REPLIES, run=_changes(replies.settle_reply), noun="reply", of="reply", takes=_SETTLE,
+        action=Action.WRITE_REPLIES, run=changes(replies.settle_reply), noun="reply", of="reply", takes=_SETTLE,
         doc="Says what became of a reply whose outcome is unknown.",
     ),
     "hideMention": _moderates(
@@ -284,71 +245,63 @@ _WORK = {
         moderation.settle_moderation, "moderation", _SETTLE_MODERATION,
         "Says what became of a moderation whose outcome is unknown.",
     ),
-    "nextInQueue": Verb(
-        action=Action.TAKE_WORK, run=_does(queues.next_in_queue), noun="conversation", of="queue",
-        doc="Gives the asking agent the conversation that is best taken next; null where nothing waits.",
-    ),
+    **routing_verbs.WORK,
 }  # fmt: skip
 _CONFIGURE = {
-    **_configured("brand", BrandFields, brands.create_brand, brands.change_brand, brands.remove_brand),
-    **_configured("query", QueryFields, queries.create_query, queries.change_query, queries.remove_query),
-    **_configured(
+    **configured("brand", BrandFields, brands.create_brand, brands.change_brand, brands.remove_brand),
+    **configured("query", QueryFields, queries.create_query, queries.change_query, queries.remove_query),
+    **configured(
         "issue_type", IssueTypeFields, issue_types.create_issue_type, issue_types.change_issue_type,
         issue_types.remove_issue_type,
     ),
-    **_configured(
+    **configured(
         "playbook", PlaybookFields, playbooks.create_playbook, playbooks.change_playbook, playbooks.remove_playbook
     ),
-    **_configured("team", TeamFields, people.create_team, people.change_team, people.remove_team),
-    **_configured("agent", AgentFields, people.create_agent, people.change_agent, people.remove_agent),
-    **_configured("queue", QueueFields, queues.create_queue, queues.change_queue, queues.remove_queue),
-    **_configured(
-        "calendar", CalendarFields, calendars.create_calendar, calendars.change_calendar, calendars.remove_calendar
-    ),
-    **_configured(
+    **routing_verbs.CONFIGURE,
+    **configured(
         "sla_policy", SlaPolicyFields, sla_policies.create_sla_policy, sla_policies.change_sla_policy,
         sla_policies.remove_sla_policy, more={"ignore_older_than": _AGE},
     ),
-    **_configured(
+    **configured(
         "channel", ChannelFields, channels.create_channel, channels.change_channel, channels.pause_channel,
         action=Action.CONNECT_CHANNELS, removes="pause", removing="Ends the reading of a channel; its mentions stay.",
         more={"secrets": _SECRETS},
     ),
 }  # fmt: skip
 _WEBHOOKS = {
-    **_configured(
+    **configured(
         "webhook_endpoint", WebhookEndpointFields, webhook_endpoints.create_webhook_endpoint,
         webhook_endpoints.change_webhook_endpoint, webhook_endpoints.remove_webhook_endpoint,
         action=Action.WRITE_WEBHOOKS, tells="secret",
     ),
     "testWebhookEndpoint": Verb(
-        action=Action.WRITE_WEBHOOKS, run=_does(webhook_endpoints.test_webhook_endpoint), noun="webhook_endpoint",
+        action=Action.WRITE_WEBHOOKS, run=does(webhook_endpoints.test_webhook_endpoint), noun="webhook_endpoint",
         of="webhook endpoint", doc="Sends this endpoint a webhook_endpoint.tested event.",
     ),
     "rotateWebhookSecret": Verb(
-        action=Action.WRITE_WEBHOOKS, run=_does(webhook_endpoints.rotate_secret), noun="webhook_endpoint",
+        action=Action.WRITE_WEBHOOKS, run=does(webhook_endpoints.rotate_secret), noun="webhook_endpoint",
         of="webhook endpoint", tells="secret", doc="Makes a new secret; for a day the former one signs as well.",
     ),
     "recoverWebhookDeliveries": Verb(
-        action=Action.WRITE_WEBHOOKS, run=_changes(webhook_endpoints.recover), gives=DeliveryCount,
+        action=Action.WRITE_WEBHOOKS, run=changes(webhook_endpoints.recover), gives=DeliveryCount,
         of="webhook endpoint", takes=_SINCE, doc="Tries again what failed since a moment.",
     ),
     "replayMissingWebhookDeliveries": Verb(
-        action=Action.WRITE_WEBHOOKS, run=_changes(webhook_endpoints.replay_missing), gives=DeliveryCount,
+        action=Action.WRITE_WEBHOOKS, run=changes(webhook_endpoints.replay_missing), gives=DeliveryCount,
         of="webhook endpoint", takes=_SINCE, doc="Delivers what this endpoint was never sent since a moment.",
     ),
     "resendDelivery": Verb(
-        action=Action.WRITE_WEBHOOKS, run=_does(webhook_endpoints.resend), noun="delivery", of="delivery",
+        action=Action.WRITE_WEBHOOKS, run=does(webhook_endpoints.resend), noun="delivery", of="delivery",
         doc="Delivers one event once more.",
     ),
 }  # fmt: skip
 _KEYS = {
     "createApiKey": Verb(
-        action=Action.MANAGE_KEYS, run=_creates(keys.create_api_key), noun="api_key", tells="key",
+        action=Action.MANAGE_KEYS, run=creates(keys.create_api_key), noun="api_key", tells="key",
         takes=input_type("CreateApiKeyInput", ApiKeyFields), doc="Makes a key; it is told in this answer only.",
     ),
     "revokeApiKey": Verb(
-        action=Action.MANAGE_KEYS, run=_does(keys.revoke_api_key), of="key", doc="Ends a key within seconds, for good."
+        action=Action.MANAGE_KEYS, run=does(keys.revoke_api_key), of="key", doc="Ends a key within seconds, for good."
     ),
 }  # fmt: skip
 VERBS: Mapping[str, Verb] = {**_WORK, **_CONFIGURE, **_WEBHOOKS, **_KEYS}

@@ -134,6 +134,7 @@ CALENDAR = fields(
     weekly=record(mon=_HOURS, tue=_HOURS, wed=_HOURS, thu=_HOURS, fri=_HOURS, sat=_HOURS, sun=_HOURS),
     holidays=many(record(("date", "name"), date={"type": "string", "format": "date"}, name=TEXT, open=_HOURS)),
 )
+ICAL = record(("text",), text={**TEXT, "maxLength": 1_000_000, "description": "An iCalendar file (RFC 5545)."})
 SLA_POLICY = fields(
     SlaPolicyFields,
     ignore_older_than=maybe(DURATION),

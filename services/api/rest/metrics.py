@@ -78,10 +78,14 @@ async def read_share_of_voice(call: Call) -> Response:
 
 @_series(
     "response-times", "readResponseTimes", key=_KEY, conversations=_N, answered=_N, median=maybe(DURATION),
-    p90=maybe(DURATION), mean=maybe(DURATION),
+    p90=maybe(DURATION), mean=maybe(DURATION), counted_median=maybe(DURATION), counted_p90=maybe(DURATION),
+    counted_mean=maybe(DURATION),
 )  # fmt: skip
 async def read_response_times(call: Call) -> Response:
-    """How fast the first answer came, from the customer's first message to the answer that the venue took."""
+    """How fast the first answer came, from the customer's first message to the answer that the venue took.
+
+    `counted_` is the same as the clocks counted it: by the hours of what was promised.
+    """
     return await _read(call, "response-times")
 
 
@@ -89,7 +93,8 @@ async def read_response_times(call: Call) -> Response:
     "sla", "readSla", key=_KEY, metric=TEXT, met=_N, breached=_N, running=_N, paused=_N, cancelled=_N, kept=_PART,
 )  # fmt: skip
 async def read_sla(call: Call) -> Response:
-    """What was kept of the promises whose clocks began in the period, for each metric."""
+    """What was kept of the promises whose clocks began in the period, for each metric, as of now: what has missed its deadline is
+    breached, answered or not. `kept` is met of met and breached."""
     return await _read(call, "sla")
 
 

@@ -4,10 +4,17 @@ from fastapi import Response
 
 from services.api.auth import Action
 from services.api.desk import queues
-from services.api.rest.door import Call, Door, one, page
+from services.api.rest.door import Call, Door, answer, one, page, shape
+from services.api.rest.inputs import ID, TEXT, TIME, many, maybe, record, shown
 from shared.models.people import QueueFields
 
 door = Door("queues")
+_N = {"type": "integer"}
+_TRY = record(filter={"type": "object"}, position=_N, from_=TIME, to=TIME)
+_TRIED = shown(
+    from_=TIME, to=TIME, hits=_N, taken=_N,
+    queues=many(shown(queue_id=maybe(ID), queue=maybe(TEXT), hits=_N, taken={"type": "boolean"}, samples=many(ID))),
+)  # fmt: skip
 _EXAMPLE = {"name": "Urgent", "position": 1, "filter": {"field": "priority", "op": "eq", "value": "urgent"}}
 
 
@@ -41,6 +48,21 @@ async def change_queue(call: Call) -> Response:
 async def remove_queue(call: Call) -> Response:
     """Takes an empty queue away; 409 while conversations wait in it."""
     return await call.do(lambda desk: queues.remove_queue(desk, call.id()))
+
+
+@door.post(
+    "/queues/dry-run", "dryRunQueue", Action.READ_SETTINGS, shape(_TRIED), takes=_TRY, status=200,
+    example={"filter": {"field": "issue_keys", "op": "contains", "value": "outage"}, "position": 1},
+)  # fmt: skip
+async def dry_run_queue(call: Call) -> Response:
+    """What a queue would have got of the conversations opened in a period; nothing is changed.
+
+    `taken` are those that now stand in a later queue, or in none. Conversations are judged as they stand now. Four weeks are looked at
+    unless `from` and `to` say otherwise.
+    """
+    given = await call.body()
+    async with call.desk.writing() as desk:
+        return answer(await queues.dry_run_queue(desk, given))
 
 
 @door.post(

@@ -2,6 +2,7 @@
 
 from services.api.rest import (
     authors,
+    automation,
     brands,
     bulk,
     channels,
@@ -16,6 +17,7 @@ from services.api.rest import (
     mentions,
     metrics,
     moderation,
+    offers,
     people,
     playbooks,
     queries,
@@ -34,6 +36,7 @@ NOUNS = (
     replies,
     moderation,
     queues,
+    offers,
     people,
     brands,
     queries,
@@ -41,6 +44,7 @@ NOUNS = (
     issues,
     playbooks,
     sla,
+    automation,
     channels,
     webhook_endpoints,
     events,
