@@ -11,7 +11,7 @@ DEV := $(VENV)/.dev-installed
 PYTEST := env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help up test check format bench firehose chaos hostile interop interop-bluesky migration docs locks
+.PHONY: help up test check format bench firehose laws chaos hostile interop interop-bluesky migration docs locks
 .DELETE_ON_ERROR:
 
 help:  ## this list
@@ -39,6 +39,9 @@ bench: $(DEV)  ## measure against the bare machine, as ratios (ARGS="--only inge
 
 firehose: $(DEV)  ## ten minutes of 300 million posts a day, one in twenty about the brand
 	@$(BIN)/python -m tests.bench.firehose
+
+laws: $(DEV)  ## 10,000 random histories for each law of the SLA clocks, some five minutes of one core (ARGS="-k polling")
+	@WEBCARE_LAWS=10000 $(BIN)/python -m pytest tests/rules/test_sla_laws.py --timeout=480 --durations=0 --durations-min=1 $(ARGS)
 
 chaos: $(DEV)  ## kill workers, Valkey and Postgres while mentions stream in
 	@$(PYTEST) -m chaos --timeout=900 $(ARGS)

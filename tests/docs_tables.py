@@ -22,12 +22,12 @@ from services.local import mapping, open_channels
 from services.triage import pipeline
 from services.triage.analyse import analyse, read_workspace
 from services.triage.stages import intent, urgency
-from shared.models import conversation, mention, moderation, reply, reply_rules
+from shared.models import conversation, mention, moderation, offer, reply, reply_rules
 from shared.models.display_rules import DisplayRules
 from shared.models.facts import FACTS
 from shared.models.findings import FINDINGS
 from shared.models.workspace import Role
-from shared.rules import priority, sla_clock, sla_policy
+from shared.rules import priority, routing, sla_clock, sla_policy
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
@@ -107,6 +107,8 @@ VALUES: Mapping[str, tuple[Sequence[str], str]] = {
     "state (of a moderation)": (tuple(moderation.ModerationState), "shared.models.moderation.ModerationState"),
     "intent": (intent.INTENTS, "services.triage.stages.intent.INTENTS"),
     "urgency": (urgency.REASONS, "services.triage.stages.urgency.REASONS"),
+    "state (of an offer)": (tuple(offer.OfferState), "shared.models.offer.OfferState"),
+    "reason (why an agent does not get work)": (get_args(routing.Reason), "shared.rules.routing.Reason"),
     "role": (tuple(Role), "shared.models.workspace.Role"),
     "metric (of an SLA policy)": (sla_policy.METRICS, "shared.rules.sla_policy.METRICS"),
     "state (of an SLA clock)": (get_args(sla_clock.State), "shared.rules.sla_clock.State"),

@@ -17,6 +17,7 @@ from shared.kit import clock, ids
 from shared.kit.settings import Settings
 from shared.models.read_model import Column
 from shared.models.workspace import Role
+from shared.sequencer import sequence
 from tests.api.graphql.both_doors import (
     DIFFERENCES,
     EMPTY_INSTEAD_OF_404,
@@ -59,7 +60,7 @@ def test_every_operation_of_rest_has_its_field_and_every_field_its_operation() -
     assert set(DIFFERENCES) <= {operation.id for operation in OPERATIONS}
     for operation in OPERATIONS:
         root = known[counterpart(operation.id)]
-        reads = operation.method == "GET" or operation.path.endswith(("/check", "/validate", "/dry-run"))
+        reads = operation.method == "GET" or operation.path.endswith(("/check", "/validate", "/dry-run", "/what-if"))
         assert root.kind == ("query" if reads else "mutation"), operation.id
         versioned = "version" in root.field.args
         # What nextInQueue gives, nobody has seen before: its answer has a version, and it takes none.
@@ -146,7 +147,7 @@ async def test_filters_by_another_workspaces_things_find_nothing(world: World) -
     await everything(world)
     for noun, (plural, _) in READ.items():
         for name, spec in view(noun).filters.items():
-            if spec.type != "id" and name not in ("channel", "query", "brand", "queue", "assignee", "author"):
+            if spec.type != "id" and name not in ("channel", "query", "brand", "queue", "assignee", "author", "agent"):
                 continue
             for key in theirs.values():
                 query = f"query ($f: {type_name(noun)}Filter) {{ {plural}(filter: $f) {{ edges {{ node {{ __typename }} }} }} }}"
@@ -180,6 +181,18 @@ async def test_filters_by_another_workspaces_things_find_nothing(world: World) -
         ("createApiKey", {"name": "x", "role": "analyst", "expires_at": "2020-01-01T00:00:00Z"}),
         ("actOnMany", {"action": "dance", "conversation_ids": [str(ids.new_id())]}),
         ("dryRunQuery", {"text": "a", "days": 1000}),
+        ("createQueue", {"name": "x", "needs": [{"kind": "product"}]}),
+        ("dryRunQueue", {"filter": {"field": "nope", "op": "eq", "value": 1}}),
+        ("createSkill", {"kind": "", "name": "x"}),
+        ("createShift", {"weekly": {"mon": [["09:00", "17:00"]]}, "timezone": "Europe/Nowhere"}),
+        ("createShift", {"agent_id": str(ids.new_id()), "weekly": {"mon": [["09:00", "17:00"]]}, "timezone": "UTC"}),
+        ("setPresence", {"presence": "asleep"}),
+        ("setPresence", {"presence": "online"}),
+        ("createAutomationRule", {"name": "x", "event": "mention.received", "actions": []}),
+        ("createAutomationRule", {"name": "x", "event": "sla.warning", "actions": [{"do": "change", "colour": "red"}]}),
+        ("dryRunAutomationRule", {"event": "sla.warning", "from": "2026-01-02T00:00:00Z", "to": "2026-01-01T00:00:00Z"}),
+        ("whatIfSlaPolicies", {"policies": [{"targets": []}]}),
+        ("whatIfSlaPolicies", {"changes": {}}),
     ],
 )  # fmt: skip
 async def test_what_is_wrong_is_wrong_alike(world: World, operation_id: str, body: dict[str, Any]) -> None:
@@ -263,6 +276,7 @@ async def test_what_is_no_noun_is_the_same(world: World) -> None:
             f"read{name}": (period, period)
             for name in ("Volume", "Sentiment", "ShareOfVoice", "ResponseTimes", "Sla", "Workload")
         },
+        "listPresence": ({}, {}),
         "listDailyIssues": ({}, {}),
         "findIssueWords": (period, period | {"key": "outage"}),
         "sampleIssue": (period, period | {"key": "outage"}),
@@ -309,6 +323,26 @@ async def test_what_is_tried_is_answered_alike(world: World) -> None:
     by_rest = await world.post("/v1/queries/dry-run", {"text": "outage", "days": 3}, status=200)
     shown, _ = await ask(world, known["dryRunQuery"], {"text": "outage", "days": 3})
     assert {**shown, "since": ""} == {**by_rest, "since": ""}
+    period = {
+        "from": (clock.now() - timedelta(days=1)).isoformat(),
+        "to": (clock.now() + timedelta(days=1)).isoformat(),
+    }
+    normal = {"field": "priority", "op": "eq", "value": "normal"}
+    tried = {**period, "filter": normal, "position": 0}
+    by_rest = await world.post("/v1/queues/dry-run", tried, status=200)
+    assert by_rest["hits"] == 1
+    assert (await ask(world, known["dryRunQueue"], tried))[0] == by_rest
+    while await sequence(world.database, world.workspace_id):
+        pass
+    tried = {**period, "filter": normal, "event": "conversation.opened", "actions": [{"do": "resolve"}]}
+    by_rest = await world.post("/v1/automation-rules/dry-run", tried, status=200)
+    assert (by_rest["looked_at"], by_rest["hits"]) == (1, 1)
+    assert (await ask(world, known["dryRunAutomationRule"], tried))[0] == by_rest
+    stricter = {"targets": [{"metric": "first_response", "within": "PT1S", "hours": "clock"}]}
+    tried = {**period, "policies": [stricter]}
+    by_rest = await world.post("/v1/sla-policies/what-if", tried, status=200)
+    assert (by_rest["looked_at"], by_rest["stored"], len(by_rest["samples"])) == (1, by_rest["reproduced"], 1)
+    assert (await ask(world, known["whatIfSlaPolicies"], tried))[0] == by_rest
 
 
 # ---- the same changes
@@ -326,9 +360,9 @@ async def test_what_is_made_by_either_door_is_the_same(world: World) -> None:
             body["url"] = "http://127.0.0.1:9/hook"
         # A new workspace has things of its own under the names of the examples.
         body |= {name: "made.anew" for name in ("name", "key") if name in body}
-        by_rest = await world.post(operation.path, body)
+        by_rest = await world.post(operation.path, _of(world, body))
         root = known[counterpart(operation.id)]
-        variables = {"input": {camel(name): value for name, value in body.items()}}
+        variables = {"input": {camel(name): value for name, value in _of(other, body).items()}}
         shown, code = await ask(other, root, variables)
         assert code is None, (operation.id, code)
         noun = operation.shows.noun
@@ -337,12 +371,19 @@ async def test_what_is_made_by_either_door_is_the_same(world: World) -> None:
             assert shown[told], operation.id
             assert by_rest.pop(told)
             shown = shown[noun]
-        assert _without(shown, NEVER_SAME) == _without(by_rest, NEVER_SAME), operation.id
+        different = NEVER_SAME | ({"agent_id"} & set(body))
+        assert _without(shown, different) == _without(by_rest, different), operation.id
         key = shown["id"]
         for own, door in ((world, by_rest["id"]), (other, key)):
             assert (await own.get(f"{operation.path}/{door}"))["id"] == door
         made += 1
-    assert made >= 12
+    assert made >= 15
+
+
+def _of(world: World, body: Mapping[str, Any]) -> dict[str, Any]:
+    """A body about an agent, about this world's."""
+    assert world.agent is not None
+    return {name: str(world.agent.id) if name == "agent_id" else value for name, value in body.items()}
 
 
 def _without(row: Mapping[str, Any], names: Any) -> dict[str, Any]:

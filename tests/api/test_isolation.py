@@ -11,9 +11,11 @@ import pytest
 from services.api.rest import openapi
 from services.api.rest.door import OPERATIONS, Operation
 from shared.kit import clock, ids
+from shared.models.automation import AutomationRun
 from shared.models.channel import ChannelGap
 from shared.models.conversation import Kind
 from shared.models.head import Head
+from shared.models.offer import Offer
 from tests.api.world import World, a_world
 
 OF_NO_WORKSPACE = {"getChannelType"}
@@ -38,9 +40,13 @@ async def everything(world: World) -> dict[str, UUID]:
         "calendars": {"name": "Own", "timezone": "UTC", "weekly": {"mon": [["09:00", "10:00"]]}},
         "sla-policies": {"name": "Own", "targets": [{"metric": "first_response", "within": "PT1H", "hours": "clock"}]},
         "webhook-endpoints": {"url": "http://127.0.0.1:9/", "event_types": ["*"]},
+        "skills": {"kind": "product", "name": "own"},
+        "automation-rules": {"name": "Own", "event": "conversation.opened", "actions": [{"do": "tag", "tags": ["own"]}]},
     }  # fmt: skip
     for path, body in bodies.items():
         found[path] = UUID((await world.post(f"/v1/{path}", body))["id"])
+    shift = {"agent_id": str(found["agents"]), "weekly": {"mon": [["09:00", "17:00"]]}, "timezone": "UTC"}
+    found["shifts"] = UUID((await world.post("/v1/shifts", shift))["id"])
     reply = await world.post(f"/v1/conversations/{conversation_id}/replies", {"text": "Sorry!"})
     found["replies"] = UUID(reply["id"])
     found["moderations"] = UUID((await world.post(f"/v1/mentions/{mention_id}/hide"))["id"])
@@ -65,9 +71,17 @@ async def everything(world: World) -> dict[str, UUID]:
         workspace_id=world.workspace_id, question="intent", version=1, learned_from=40, held_out=10,
         because="It is better.", actor="webcare command", weights=b"weights",
     )  # fmt: skip
+    offer = Offer(
+        workspace_id=world.workspace_id, conversation_id=conversation_id, queue_id=found["queues"], agent_id=found["agents"],
+        offered_at=clock.now(), expires_at=clock.now() + timedelta(days=1),
+    )  # fmt: skip
+    run = AutomationRun(
+        workspace_id=world.workspace_id, rule_id=found["automation-rules"], rule_name="Own", rule_version=1, event_id=ids.new_id(),
+        event_type="conversation.opened", conversation_id=conversation_id, outcome="done", traceparent="", at=clock.now(),
+    )  # fmt: skip
     async with world.database.write(world.workspace_id) as session:
-        session.add_all([gap, head])
-    found["channel-gaps"], found["heads"] = gap.id, head.id
+        session.add_all([gap, head, offer, run])
+    found |= {"channel-gaps": gap.id, "heads": head.id, "offers": offer.id, "automation-runs": run.id}
     return found
 
 
@@ -129,6 +143,17 @@ async def test_references_to_things_of_another_workspace_are_refused(world: Worl
         ("POST", "/v1/agents", {"name": "x", "team_ids": [str(theirs["teams"])]}),
         ("POST", "/v1/queues", {"name": "x", "team_ids": [str(theirs["teams"])]}),
         ("POST", "/v1/queues", {"name": "x", "overflow_agent_id": str(theirs["agents"])}),
+        ("POST", "/v1/queues", {"name": "x", "calendar_id": str(theirs["calendars"])}),
+        ("POST", "/v1/shifts", {"agent_id": str(theirs["agents"]), "weekly": {"mon": [["09:00", "17:00"]]}, "timezone": "UTC"}),
+        ("POST", "/v1/shifts", {"team_id": str(theirs["teams"]), "weekly": {"mon": [["09:00", "17:00"]]}, "timezone": "UTC"}),
+        (
+            "POST", "/v1/automation-rules",
+            {"name": "x", "event": "conversation.opened", "actions": [{"do": "assign", "agent_id": str(theirs["agents"])}]},
+        ),
+        (
+            "POST", "/v1/automation-rules",
+            {"name": "x", "event": "conversation.opened", "actions": [{"do": "change", "queue_id": str(theirs["queues"])}]},
+        ),
         ("POST", "/v1/issue-types", {"key": "x", "name": "x", "playbook_id": str(theirs["playbooks"])}),
         ("POST", "/v1/api-keys", {"name": "x", "role": "agent", "agent_id": str(theirs["agents"])}),
         ("POST", f"/v1/conversations/{mine['conversations']}/assign", {"agent_id": str(theirs["agents"])}),

@@ -17,6 +17,7 @@ from services.api.listening.report import Week
 from services.api.listening.weekly_report import SETTLES_IN, keep_last_week
 from shared.kit import clock
 from shared.kit.database import Database
+from shared.kit.http import HttpClient
 from shared.models.channel import Channel
 from tests.api.listening.stored import WEEK, heard
 from tests.api.world import World
@@ -120,7 +121,9 @@ async def test_a_week_that_is_not_understood_yet_waits(database: Database, at: A
 
 
 def test_it_is_one_of_the_chores() -> None:
-    (chore,) = [one for one in housekeeping.chores(WorkerFigures()) if one.do is housekeeping.keep_reports]
+    (chore,) = [
+        one for one in housekeeping.chores(WorkerFigures(), HttpClient()) if one.do is housekeeping.keep_reports
+    ]
     assert chore.every_s <= 3_600
 
 

@@ -196,7 +196,7 @@ def test_what_an_earlier_day_left_in_the_state_file_is_not_believed(home: Path, 
     state_file(home, "valkey").write_text("half a fi")
     # together, so that some come while the new keeper has not spoken yet
     users = [python("-c", USER, str(home), "go") for _ in range(3)]
-    for said, code in [(each.communicate(timeout=60)[0], each.returncode) for each in users]:
+    for said, code in [(each.communicate(timeout=230)[0], each.returncode) for each in users]:
         assert code == 0, said
         assert said.startswith("postgresql://webcare@/")
         assert "/etc" not in said

@@ -55,7 +55,7 @@ def test_make_alone_lists_every_command() -> None:
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
     listed = set(re.findall(r"^  ([a-z]+) ", answer, re.MULTILINE))
     assert listed == targets
-    assert {"help", "up", "test", "check", "bench", "chaos", "migration", "docs"} <= listed
+    assert {"help", "up", "test", "check", "bench", "chaos", "laws", "migration", "docs"} <= listed
 
 
 def test_without_a_python_or_its_venv_module_make_says_what_to_install(tmp_path: Path) -> None:
@@ -86,7 +86,7 @@ def test_ci_runs_what_a_developer_runs() -> None:
     script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
     stages = dict(re.findall(r'^  "([\w-]+) (\d+)"$', script, re.MULTILINE))
     assert next(iter(stages)) == "test"
-    assert {"interop", "interop-bluesky", "chaos"} <= set(stages)
+    assert {"interop", "interop-bluesky", "chaos", "laws"} <= set(stages)
     assert sum(map(int, stages.values())) <= 90, "the whole of it has an end"
     workflow = (ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8")
     assert "bash .ci/run" in workflow
