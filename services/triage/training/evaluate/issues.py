@@ -2,8 +2,8 @@
 
 Two sets: the hand-written Dutch mentions, each with its sector's issue types, and an airline's tweets, each with the one
 reason that a reader gave for a complaint. Phrases are mended by looking at the even lines of the first and the earlier half of
-the second; the rows of a task called "held out" are of the other halves, whose texts nobody mended by, though some of what was added for Dutch
-was chosen by their figures.
+the second; the rows of a task called "held out" are of the other halves. Nobody mended by their texts, but which of the Dutch
+phrases were kept was chosen with their figures in view.
 """
 
 import gzip
