@@ -34,10 +34,15 @@ _LOOKS_FOR: Mapping[str, tuple[str, str, Any, Any]] = {
     "a brand": ("brands", "Brand", {"name": "Maria"}, {"excluded": ["jansen"]}),
     "a queue": ("queues", "Queue", {"name": "maria", "filter": _BY_SUBJECT}, {"filter": _BY_HANDLE}),
     "an SLA policy": ("sla-policies", "SlaPolicy", {**_PROMISE, "filter": _BY_HANDLE}, {"filter": _BY_SUBJECT}),
+    "a rule of automation": (
+        "automation-rules", "AutomationRule",
+        {"name": "maria", "event": "conversation.opened", "actions": [{"do": "resolve"}], "filter": _BY_SUBJECT},
+        {"filter": _BY_HANDLE},
+    ),
 }  # fmt: skip
 _HARMLESS: Mapping[str, Any] = {
     "queries": {"name": "renamed"}, "issue-types": {"severity": 5}, "queues": {"filter": {"field": "lang", "op": "eq", "value": "nl"}},
-    "sla-policies": {"name": "renamed"},
+    "sla-policies": {"name": "renamed"}, "automation-rules": {"status": "paused"},
 }  # fmt: skip
 
 
